@@ -1,0 +1,639 @@
+"""The asynchronous driver, for asyncio and trio: `AsyncClient`, `AsyncFlow`, `AsyncFlowStream`. Its twin
+`sync.py` has the same methods in the same order.
+
+In: a caller's calls. Out: typed chunks and outputs. The session decides everything; this file only opens
+requests, reads bodies, waits, and lets go. Out of place here: policy, parsing, what an error means.
+"""
+
+from __future__ import annotations
+
+import inspect
+import socket
+import warnings
+from collections import deque
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import suppress
+from threading import Lock
+from time import monotonic
+from types import TracebackType
+from typing import Any, Generic
+from weakref import ref
+
+import httpx
+from anyio import CancelScope, move_on_after, wait_readable
+from anyio.lowlevel import current_token
+from httpx_sse import ServerSentEvent
+from typing_extensions import Self, TypeForm, TypeVar
+
+from . import calls
+from .calls import KEEP, Auth, Headers, Keep, Liveness, Settings, log
+from .errors import FlowError
+from .flowdef import FlowDef
+from .options import DEFAULT_MAX_EVENT_BYTES, DEFAULT_MAX_RESPONSE_BYTES, Retry, Timeout
+from .session import Action, Done, Failed, Faulty, Open, Session, Unfit, Wait
+from .ticket import Ticket
+from .transport.defaults import default_async_http_client
+from .transport.exchange import Exchange, running
+from .transport.failures import report
+from .transport.foreign import attach, clocked, time_outs
+from .wire.codec import UNSET, Unset
+from .wire.request import ProtocolName, cancel_request
+
+InputT = TypeVar("InputT", default=Any)
+ChunkT = TypeVar("ChunkT", default=Any)
+OutputT = TypeVar("OutputT", default=Any)
+
+CANCEL_SECONDS = 2.0  # how long the server may take to hear that a run was cancelled
+
+
+class AsyncClient:
+    """Calls flows of one server. Thread-safe. Close it, or use it in a `with` block.
+
+    Args:
+        base_url: where the flows are: "http://localhost:3400", with a path where they have one.
+        http_client: a caller's own `httpx.AsyncClient` or `httpx2.AsyncClient`, never closed by us; its time-outs
+            give way to ours.
+        headers: a mapping, or a callable that gives one and is asked anew for every attempt. They go to
+            the client's own origin only, and so does `auth`.
+        auth: an `httpx.Auth`, a `(user, password)` pair, or a bearer token.
+        timeout: a `Timeout`; a number of seconds is its `total`; None switches all clocks off.
+        retry: when to try again; None never does, and does not resume streams either.
+        strict: chunks and outputs with fields that their types do not know are refused.
+        max_event_bytes: upper bound of one event (bytes, decoded).
+        max_response_bytes: upper bound of a response that is not streamed (bytes, decoded).
+        protocol: "callable", or "reflection" for Genkit's development API.
+
+    Raises:
+        ValueError: an argument makes no sense.
+    """
+
+    def __init__(
+        self,
+        base_url: str,
+        *,
+        http_client: Any = None,
+        headers: Headers | Callable[[], Headers] | Callable[[], Awaitable[Headers]] | None = None,
+        auth: Auth | None = None,
+        timeout: float | Timeout | None = Timeout(),
+        retry: Retry | None = Retry(),
+        strict: bool = False,
+        max_event_bytes: int = DEFAULT_MAX_EVENT_BYTES,
+        max_response_bytes: int = DEFAULT_MAX_RESPONSE_BYTES,
+        protocol: ProtocolName = "callable",
+    ) -> None:
+        self._settings = calls.make_settings(
+            base_url,
+            protocol=protocol,
+            timeout=timeout,
+            retry=retry,
+            strict=strict,
+            max_event_bytes=max_event_bytes,
+            max_response_bytes=max_response_bytes,
+            headers=headers,
+            auth=auth,
+        )
+        self._http = _Http(http_client)
+
+    def flow(
+        self,
+        flow: FlowDef[InputT, ChunkT, OutputT] | str,
+        *,
+        input: TypeForm[InputT] = Any,  # type: ignore[assignment]
+        chunk: TypeForm[ChunkT] = Any,  # type: ignore[assignment]
+        output: TypeForm[OutputT] = Any,  # type: ignore[assignment]
+        path: str | None = None,
+    ) -> AsyncFlow[InputT, ChunkT, OutputT]:
+        """A flow to call, from its definition or from a name and types. Nothing is sent.
+
+        Raises:
+            ValueError: the name or path leads outside of the base URL.
+            TypeError: pydantic cannot use one of the types.
+        """
+        if isinstance(flow, str):
+            flow = FlowDef(flow, input=input, chunk=chunk, output=output, path=path)
+        return AsyncFlow(self._http, self._settings, flow)
+
+    def with_options(
+        self,
+        *,
+        timeout: float | Timeout | None | Keep = KEEP,
+        retry: Retry | None | Keep = KEEP,
+        headers: Headers
+        | Callable[[], Headers]
+        | Callable[[], Awaitable[Headers]]
+        | None
+        | Keep = KEEP,
+        strict: bool | Keep = KEEP,
+    ) -> Self:
+        """A copy with other options that shares the connections; closing either closes both."""
+        copy = object.__new__(type(self))
+        copy._settings = calls.changed(
+            self._settings, timeout=timeout, retry=retry, headers=headers, strict=strict
+        )
+        copy._http = self._http
+        return copy
+
+    async def aclose(self) -> None:
+        """Close the live streams, and the connections unless they are a caller's own."""
+        await self._http.aclose()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        await self.aclose()
+
+    def __repr__(self) -> str:
+        return f"AsyncClient({str(self._settings.base)!r})"
+
+
+class AsyncFlow(Generic[InputT, ChunkT, OutputT]):
+    """One flow of a server. Made by `client.flow(…)`; call it, or stream it."""
+
+    def __init__(
+        self, http: _Http, settings: Settings, definition: FlowDef[InputT, ChunkT, OutputT]
+    ) -> None:
+        self._http = http
+        self._settings = settings
+        self._definition = definition
+        calls.new_session(settings, definition, None, streaming=False)  # bad names and types: now
+
+    @property
+    def definition(self) -> FlowDef[InputT, ChunkT, OutputT]:
+        """The flow's name and types."""
+        return self._definition
+
+    async def __call__(self, input: InputT | Unset = UNSET, /) -> OutputT:
+        """Run the flow and return its output, validated. One plain JSON request.
+
+        Raises:
+            FlowError: one of its subclasses; see `streamflow_client.errors`.
+        """
+        return await self._stream(self._session(input, streaming=False)).result()
+
+    def stream(self, input: InputT | Unset = UNSET, /) -> AsyncFlowStream[ChunkT, OutputT]:
+        """Run the flow and stream its chunks. The request is sent on entering or on the first read.
+
+        Raises:
+            InputValidationError: at once, and nothing is sent.
+        """
+        return self._stream(self._session(input, streaming=True))
+
+    def stream_events(
+        self, input: InputT | Unset = UNSET, /
+    ) -> AsyncFlowStream[ServerSentEvent, None]:
+        """Run the flow and stream its raw server-sent events, never resumed.
+
+        Raises:
+            InputValidationError: at once, and nothing is sent.
+        """
+        data = calls.encode_input(self._definition, self._settings, input)
+        session = calls.new_event_session(self._settings, self._definition, data)
+        return AsyncFlowStream(self._http, self._settings, session)
+
+    def resume(self, ticket: Ticket | str, /) -> AsyncFlowStream[ChunkT, OutputT]:
+        """Take up a durable stream after the chunks of a ticket, or from the first by its id.
+
+        Raises:
+            ValueError: the ticket is for another server or flow.
+        """
+        where = calls.ticket_for(self._settings, self._definition, ticket)
+        session = calls.new_session(
+            self._settings, self._definition, None, streaming=True, resume=where
+        )
+        return self._stream(session)
+
+    def with_options(
+        self,
+        *,
+        timeout: float | Timeout | None | Keep = KEEP,
+        retry: Retry | None | Keep = KEEP,
+        headers: Headers
+        | Callable[[], Headers]
+        | Callable[[], Awaitable[Headers]]
+        | None
+        | Keep = KEEP,
+        strict: bool | Keep = KEEP,
+    ) -> AsyncFlow[InputT, ChunkT, OutputT]:
+        """A copy with other options that shares the connections."""
+        settings = calls.changed(
+            self._settings, timeout=timeout, retry=retry, headers=headers, strict=strict
+        )
+        return AsyncFlow(self._http, settings, self._definition)
+
+    def __repr__(self) -> str:
+        return f"AsyncFlow({self._definition.name!r} at {self._settings.base})"
+
+    def _session(self, input: InputT | Unset, *, streaming: bool) -> Session[ChunkT, OutputT]:
+        data = calls.encode_input(self._definition, self._settings, input)
+        return calls.new_session(self._settings, self._definition, data, streaming=streaming)
+
+    def _stream(self, session: Session[ChunkT, OutputT]) -> AsyncFlowStream[ChunkT, OutputT]:
+        return AsyncFlowStream(
+            self._http,
+            self._settings,
+            session,
+            lambda input: self._session(input, streaming=True),
+        )
+
+
+class AsyncFlowStream(Generic[ChunkT, OutputT]):
+    """One running flow: iterate its chunks, ask for its `result()`, or both.
+
+    Leaving a `for` loop early leaves the stream open; leaving its `with` block, `close()`, exhaustion and
+    any error free the connection.
+    """
+
+    def __init__(
+        self,
+        http: _Http,
+        settings: Settings,
+        session: Session[ChunkT, OutputT],
+        restart: Callable[[Any], Session[ChunkT, OutputT]] | None = None,
+    ) -> None:
+        self._http = http
+        self._settings = settings
+        self._restart = restart
+        self._reader = Lock()
+        self._run(session)
+
+    def _run(self, session: Session[ChunkT, OutputT]) -> None:
+        self._session = session
+        self._ready = session.ready
+        self._exchange = Exchange(session)
+        self._response: httpx.Response | None = None
+        self._body: AsyncIterator[bytes] | None = None
+        self._told = False
+
+    # --- what is known so far -----------------------------------------------------------------------
+
+    @property
+    def received(self) -> int:
+        """Chunks that were delivered, or drained by `result()`."""
+        return self._session.received
+
+    @property
+    def stream_id(self) -> str | None:
+        """The id of a durable stream, a secret; None where the server issued none."""
+        return self._session.stream_id
+
+    @property
+    def trace_id(self) -> str | None:
+        """The server's trace id, where it told one."""
+        return self._session.trace_id
+
+    @property
+    def response(self) -> httpx.Response | None:
+        """Status and headers of the newest response; its body is ours to read. None before the first."""
+        return self._response
+
+    @property
+    def liveness(self) -> Liveness:
+        """When the last byte, comment and chunk came."""
+        return Liveness(*self._session.liveness)
+
+    def ticket(self) -> Ticket | None:
+        """Where `flow.resume` can go on, in any process; None where the server issued no id."""
+        return self._session.ticket()
+
+    # --- reading ------------------------------------------------------------------------------------
+
+    def __aiter__(self) -> Self:
+        return self
+
+    async def __anext__(self) -> ChunkT:
+        try:
+            item = self._ready.popleft()
+        except IndexError:
+            item = await self._pull()
+        if isinstance(item, Faulty):
+            raise self._stamped(item.error) from None
+        return item
+
+    async def result(self) -> OutputT:
+        """The final output. Chunks not read yet are drained: counted, not validated, not kept.
+
+        Raises:
+            FlowError: how the call ended, if not with an output of its type.
+        """
+        session = self._begin_reading()
+        try:
+            with self._exchange.lock:
+                session.drain()
+            while session.outcome is None:
+                await self._step(session)
+            await self._let_go()
+        except BaseException:
+            await self._interrupted()
+            raise
+        finally:
+            self._reader.release()
+        outcome = session.outcome
+        if isinstance(outcome, Done):
+            return outcome.output
+        raise self._stamped(outcome.error) from None
+
+    async def restart(self, input: Any = UNSET, /) -> None:
+        """Cancel the running call and start the flow anew; nothing of the old answer is delivered.
+
+        Raises:
+            InputValidationError: nothing was cancelled, nothing is sent.
+            TypeError: the stream has no input of its own: raw events.
+        """
+        if self._restart is None:
+            raise TypeError("raw events cannot be restarted")
+        session = self._restart(input)
+        self.cancel()
+        await self.aclose()
+        if not self._reader.acquire(blocking=False):
+            raise RuntimeError("the stream is being read already")
+        self._run(session)
+        self._reader.release()
+
+    # --- stopping -----------------------------------------------------------------------------------
+
+    def cancel(self) -> None:
+        """Stop the call, from any thread. Its reader raises FlowCancelledError at once; the server is
+        told where the protocol can. Does nothing after the terminal frame."""
+        self._exchange.cancel("the stream was cancelled", tell=True)
+
+    async def aclose(self) -> None:
+        """Let go of the call and free its connection. A blocked reader raises FlowCancelledError."""
+        self._exchange.cancel("the stream was closed")
+        if self._reader.acquire(blocking=False):
+            try:
+                self._session.settle(monotonic())
+                with CancelScope(shield=True):
+                    await self._let_go()
+            finally:
+                self._reader.release()
+
+    async def __aenter__(self) -> Self:
+        session = self._begin_reading()
+        try:
+            while session.outcome is None and not session.opened:
+                await self._step(session)
+        except BaseException:
+            await self._interrupted()
+            raise
+        finally:
+            self._reader.release()
+        return self
+
+    async def __aexit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        await self.aclose()
+
+    def __del__(self) -> None:
+        if getattr(self, "_body", None) is not None:
+            self._exchange.abort()
+            self._http.graves.append((self._body, self._response))
+            warnings.warn(
+                f"unclosed stream of flow {self._session.call.flow!r}", ResourceWarning, source=self
+            )
+
+    def __repr__(self) -> str:
+        state = "ended" if self._session.ended else f"{self.received} chunks received"
+        return f"AsyncFlowStream({self._session.call.flow!r}, {state})"
+
+    # --- driving the session ------------------------------------------------------------------------
+
+    async def _pull(self) -> ChunkT | Faulty:
+        """The next chunk, or what stands for one."""
+        session = self._begin_reading()
+        try:
+            while not self._ready and session.outcome is None:
+                await self._step(session)
+            if session.outcome is not None:
+                await self._let_go()
+            if self._ready:
+                return self._ready.popleft()
+        except BaseException:
+            await self._interrupted()
+            raise
+        finally:
+            self._reader.release()
+        if isinstance(session.outcome, Failed):
+            raise self._stamped(session.outcome.error) from None
+        raise StopAsyncIteration
+
+    def _begin_reading(self) -> Session[ChunkT, OutputT]:
+        if not self._reader.acquire(blocking=False):
+            raise RuntimeError("the stream is being read already")
+        self._session.waits(monotonic())
+        return self._session
+
+    async def _interrupted(self) -> None:
+        """Whatever breaks into a read (KeyboardInterrupt, a caller's auth) ends the call."""
+        self._exchange.cancel("the read was interrupted", tell=True)
+        self._session.settle(monotonic())
+        with CancelScope(shield=True):
+            await self._let_go()
+
+    async def _step(self, session: Session[ChunkT, OutputT]) -> None:
+        """Take the one action that the session wants next."""
+        with self._exchange.lock:
+            action: Action | None = (
+                None if session.settle(monotonic()) else session.step(monotonic())
+            )
+        if isinstance(action, Open):
+            await self._open(session, action)
+        elif isinstance(action, Wait):
+            await self._let_go()
+            await self._sleep(session, action.seconds)
+        elif action is not None:
+            await self._read(session)
+        while session.notes:
+            log.warning("flow %r: %s", session.call.flow, session.notes.popleft())
+
+    async def _open(self, session: Session[ChunkT, OutputT], action: Open) -> None:
+        await self._let_go()
+        self._http.live[self._exchange] = ref(self)
+        token = running.set(self._exchange)
+        try:
+            response = await self._http.send(self._settings, self._exchange, action)
+        except Exception as error:  # noqa: BLE001 - told apart in one place, others are raised again
+            report(error, self._exchange)
+            return
+        finally:
+            running.reset(token)
+        self._response, self._body = response, aiter(response.stream)  # type: ignore[arg-type]
+        if not self._exchange.bound:
+            attach(self._exchange, response)
+        with self._exchange.lock:
+            session.head(
+                response.status_code, response.reason_phrase, response.headers, monotonic()
+            )
+
+    async def _read(self, session: Session[ChunkT, OutputT]) -> None:
+        assert self._body is not None
+        try:
+            data = await self._http.read(self._exchange, self._body)
+        except Exception as error:  # noqa: BLE001 - as above
+            report(error, self._exchange)
+            return
+        with self._exchange.lock:
+            if data is None:
+                session.eof(monotonic())
+            else:
+                session.data(data, monotonic())
+
+    async def _sleep(self, session: Session[ChunkT, OutputT], seconds: float) -> None:
+        """Wait on a socket that nobody writes to, but that cancelling shuts down."""
+        ours, theirs = socket.socketpair()
+        with ours, theirs:
+            self._exchange.attach(ours)
+            ours.setblocking(False)
+            with move_on_after(seconds):
+                await wait_readable(ours)
+            self._exchange.detach()
+        with self._exchange.lock:
+            session.woke(monotonic())
+
+    async def _let_go(self) -> None:
+        """Free the connection: for reuse after a clean end, else for good."""
+        body, self._body = self._body, None
+        response = self._response
+        if body is not None and response is not None:
+            try:
+                if self._session.clean:
+                    await self._drain(body)
+                else:
+                    self._exchange.sever()
+            except BaseException:
+                self._exchange.sever()
+                raise
+            finally:
+                await _bury(body, response)
+                self._exchange.detach()
+        self._http.forget(self._exchange)
+        await self._tell_cancelled()
+
+    async def _drain(self, body: AsyncIterator[bytes]) -> None:
+        """What little follows the terminal frame, so that the connection can be used again."""
+        self._exchange.begin_draining()
+        try:
+            while await self._http.read(self._exchange, body) is not None:
+                pass
+        except Exception:  # noqa: BLE001 - too late or cut off: then it is not used again
+            self._exchange.sever()
+        finally:
+            self._exchange.end_draining()
+
+    async def _tell_cancelled(self) -> None:
+        """Tell the server that nobody wants the run any more, where its protocol can."""
+        session = self._session
+        if session.wants_telling and not self._told:
+            self._told = True
+            await self._http.tell_cancelled(self._settings, session.trace_id or "")
+
+    def _stamped(self, error: FlowError) -> FlowError:
+        return self._session.stamped(error, monotonic())
+
+
+class _Http:
+    """The HTTP client of a `AsyncClient` and its copies, and the calls that run on it."""
+
+    def __init__(self, http_client: Any) -> None:
+        self.owned = http_client is None
+        self.client: httpx.AsyncClient = default_async_http_client() if self.owned else http_client
+        self.live: dict[Exchange, ref[AsyncFlowStream[Any, Any]]] = {}
+        self.graves: deque[tuple[Any, Any]] = deque()
+        self._loop: object = None
+
+    async def send(self, settings: Settings, exchange: Exchange, action: Open) -> httpx.Response:
+        """The response, its headers read and its body not."""
+        self._check_loop()
+        await self.bury()
+        given = await _given_headers(settings)
+        headers = calls.request_headers(settings, action.url, action.headers, given)
+        request = self.client.build_request(
+            "POST",
+            action.url,
+            headers=headers,
+            content=action.body,
+            extensions={"timeout": time_outs(settings.timeout, exchange)},
+        )
+        exchange.begin(owned=self.owned)
+        sending = self.client.send(
+            request,
+            stream=True,
+            follow_redirects=False,
+            **calls.auth_argument(settings, action.url, owned=self.owned),
+        )
+        return await (sending if self.owned else clocked(exchange, sending))
+
+    async def read(self, exchange: Exchange, body: AsyncIterator[bytes]) -> bytes | None:
+        """The next bytes of a body; None at its end."""
+        reading = anext(body, None)
+        return await (reading if exchange.bound else clocked(exchange, reading))
+
+    async def tell_cancelled(self, settings: Settings, trace_id: str) -> None:
+        url, body = cancel_request(settings.base, trace_id)
+        given = await _given_headers(settings)
+        headers = calls.request_headers(settings, url, {"Content-Type": "application/json"}, given)
+        try:
+            await self.client.post(
+                url,
+                content=body,
+                headers=headers,
+                timeout=CANCEL_SECONDS,
+                **calls.auth_argument(settings, url, owned=self.owned),
+            )
+        except Exception as error:  # noqa: BLE001 - the caller's call is over whatever happens here
+            log.warning("could not tell the server about a cancelled run: %s", error)
+
+    def forget(self, exchange: Exchange) -> None:
+        self.live.pop(exchange, None)
+
+    def _check_loop(self) -> None:
+        """Connections belong to the event loop that made them."""
+        loop = current_token()
+        if self._loop is None:
+            self._loop = loop
+        elif self._loop != loop:
+            raise RuntimeError(
+                "an AsyncClient belongs to one event loop, and this is another; make one client per loop"
+            )
+
+    async def bury(self) -> None:
+        """Close what finalizers left behind; they may neither lock nor wait themselves."""
+        while self.graves:
+            await _bury(*self.graves.popleft())
+
+    async def aclose(self) -> None:
+        for known in list(self.live.values()):
+            stream = known()
+            if stream is not None:
+                await stream.aclose()
+        await self.bury()
+        if self.owned:
+            await self.client.aclose()
+
+
+async def _given_headers(settings: Settings) -> Headers | None:
+    given = settings.headers() if callable(settings.headers) else settings.headers
+    return await given if inspect.isawaitable(given) else given
+
+
+async def _bury(body: AsyncIterator[bytes], response: httpx.Response) -> None:
+    """End a body and its response, whatever state they are in, also in a cancelled task.
+
+    The body of a severed exchange is read to its error: generators that are left suspended would be
+    finalized by the event loop, later and with a warning.
+    """
+    with CancelScope(shield=True), suppress(Exception):
+        try:
+            async for _ in body:
+                pass
+        finally:
+            await response.aclose()

@@ -1,0 +1,279 @@
+"""From what a caller says to a session: everything both clients do before the first byte.
+
+In: the arguments of a client, a flow's definition, an input. Out: `Settings`, and sessions ready to run.
+Out of place here: I/O; the two clients call these functions and add nothing of their own.
+"""
+
+from __future__ import annotations
+
+import logging
+import uuid
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any, NamedTuple, TypeVar, get_args
+
+import httpx
+from httpx_sse import ServerSentEvent
+from pydantic import ValidationError
+from pydantic_core import PydanticSerializationError
+
+from .errors import InputValidationError
+from .flowdef import FlowDef
+from .options import Retry, Timeout, as_timeout
+from .session import Call, Limits, Session, reasons
+from .ticket import Ticket
+from .wire.codec import Codec, Unset
+from .wire.request import (
+    PROTOCOLS,
+    BaseUrl,
+    ProtocolName,
+    WireProtocol,
+    raw_events,
+    same_origin,
+)
+from .wire.sse import Event
+
+log = logging.getLogger("streamflow_client")
+
+InputT = TypeVar("InputT")
+ChunkT = TypeVar("ChunkT")
+OutputT = TypeVar("OutputT")
+
+Headers = Mapping[str, str]
+Auth = httpx.Auth | tuple[str, str] | str
+
+
+class Liveness(NamedTuple):
+    """When a stream last showed life, in `time.monotonic()` seconds; None for never."""
+
+    byte: float | None
+    comment: float | None
+    chunk: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """The checked arguments of a client, shared by its flows."""
+
+    base: BaseUrl
+    protocol: ProtocolName
+    timeout: Timeout
+    retry: Retry | None
+    strict: bool
+    limits: Limits
+    headers: Headers | Callable[[], Headers] | Callable[[], Awaitable[Headers]] | None
+    auth: Auth | None
+
+    def __repr__(self) -> str:
+        return f"Settings({self.base.origin}{self.base.path})"
+
+
+class Keep:
+    """The type of `KEEP`: an option that `with_options` leaves as it is."""
+
+    def __repr__(self) -> str:
+        return "KEEP"
+
+
+KEEP = Keep()
+
+
+def make_settings(
+    base_url: str,
+    *,
+    protocol: ProtocolName,
+    timeout: float | Timeout | None,
+    retry: Retry | None,
+    strict: bool,
+    max_event_bytes: int,
+    max_response_bytes: int,
+    headers: Any,
+    auth: Auth | None,
+) -> Settings:
+    """Raises: ValueError: an argument makes no sense; secrets are not repeated in it."""
+    base = BaseUrl.parse(str(base_url))
+    if protocol not in get_args(ProtocolName):
+        raise ValueError(f"protocol is one of {get_args(ProtocolName)}, got {protocol!r}")
+    for name, value in (
+        ("max_event_bytes", max_event_bytes),
+        ("max_response_bytes", max_response_bytes),
+    ):
+        if value < 1:
+            raise ValueError(f"{name} must be 1 or more, got {value!r}")
+    if isinstance(headers, Mapping):
+        check_headers(headers)
+    return Settings(
+        base=base,
+        protocol=protocol,
+        timeout=as_timeout(timeout),
+        retry=retry,
+        strict=strict,
+        limits=Limits(max_event_bytes, max_response_bytes),
+        headers=headers,
+        auth=auth if auth is not None else base.userinfo,
+    )
+
+
+def changed(
+    settings: Settings,
+    *,
+    timeout: float | Timeout | None | Keep,
+    retry: Retry | None | Keep,
+    headers: Any,
+    strict: bool | Keep,
+) -> Settings:
+    """Settings with some options replaced, for `with_options`."""
+    if isinstance(headers, Mapping):
+        check_headers(headers)
+    options = {"retry": retry, "headers": headers, "strict": strict}
+    if not isinstance(timeout, Keep):
+        options["timeout"] = as_timeout(timeout)
+    kept = {name: value for name, value in options.items() if not isinstance(value, Keep)}
+    return replace(settings, **kept)  # type: ignore[arg-type]  # each has its own field's type
+
+
+def check_headers(headers: Mapping[str, str]) -> None:
+    """Raises: ValueError: a name or value would break out of its line."""
+    for name, value in headers.items():
+        if not isinstance(value, str) or any(c in "\r\n\0" for c in name + value):
+            raise ValueError(f"header {name!r}: not a text without line breaks")
+
+
+def request_headers(
+    settings: Settings, url: str, own: dict[str, str], given: Headers | None
+) -> dict[str, str]:
+    """The headers of one attempt; the caller's go only to the client's own origin."""
+    if given is None or not same_origin(settings.base, url):
+        merged: dict[str, str] = {}
+    else:
+        check_headers(given)
+        merged = {name.lower(): value for name, value in given.items()}
+    if isinstance(settings.auth, str) and same_origin(settings.base, url):
+        merged["authorization"] = f"Bearer {settings.auth}"
+    return merged | {name.lower(): value for name, value in own.items()}
+
+
+def auth_argument(settings: Settings, url: str, *, owned: bool) -> dict[str, Any]:
+    """How `auth` is handed to httpx: not at all where a caller's own client has its own."""
+    if not same_origin(settings.base, url):
+        return {"auth": None}
+    if settings.auth is None or isinstance(settings.auth, str):
+        return {"auth": None} if owned else {}
+    return {"auth": settings.auth}
+
+
+def encode_input(
+    definition: FlowDef[InputT, Any, Any], settings: Settings, value: InputT | Unset
+) -> bytes | None:
+    """Raises: InputValidationError: nothing was sent."""
+    try:
+        return definition.codec(strict=settings.strict).encode(value)
+    except ValidationError as error:
+        raise InputValidationError(
+            f"the input is not of the flow's input type: {reasons(error)}",
+            validation_error=error,
+            flow=definition.name,
+        ) from None
+    except PydanticSerializationError as error:
+        raise InputValidationError(
+            f"the input cannot be written as JSON: {error}",
+            validation_error=error,
+            flow=definition.name,
+        ) from None
+
+
+def new_session(
+    settings: Settings,
+    definition: FlowDef[Any, ChunkT, OutputT],
+    data: bytes | None,
+    *,
+    streaming: bool,
+    resume: Ticket | None = None,
+) -> Session[ChunkT, OutputT]:
+    """A session for one call of a flow with an encoded input."""
+    codec = definition.codec(strict=settings.strict)
+    return _session(settings, definition, codec, data, PROTOCOLS[settings.protocol], streaming, resume)
+
+
+def new_event_session(
+    settings: Settings, definition: FlowDef[Any, Any, Any], data: bytes | None
+) -> Session[ServerSentEvent, None]:
+    """A session that hands out raw events."""
+    codec: Codec[Any, ServerSentEvent, None] = Codec(
+        definition.name, Any, Any, None, strict=False
+    )
+    return _session(settings, definition, codec, data, raw_events(_as_event), True, None)
+
+
+def _as_event(event: Event) -> ServerSentEvent:
+    data = event.data if event.error is None else event.error
+    return ServerSentEvent(
+        event=event.event or ("message" if event.error is None else "error"),
+        data=data.decode("utf-8", "replace"),
+        id=event.id,
+        retry=event.retry,
+    )
+
+
+def _session(
+    settings: Settings,
+    definition: FlowDef[Any, Any, Any],
+    codec: Codec[Any, Any, Any],
+    data: bytes | None,
+    protocol: WireProtocol,
+    streaming: bool,
+    resume: Ticket | None,
+) -> Session[Any, Any]:
+    call = Call(
+        flow=definition.name,
+        origin=settings.base.origin,
+        url=protocol.url(settings.base, definition.name, definition.path, streaming),
+        protocol=protocol,
+        body=protocol.body(definition.name, data),
+        streaming=streaming,
+        resume=resume,
+    )
+    return Session(
+        call,
+        codec,
+        timeout=settings.timeout,
+        retry=settings.retry,
+        limits=settings.limits,
+        delay=_delays(settings.retry),
+        key=uuid.uuid4().hex if settings.retry and settings.retry.replay else "",
+    )
+
+
+def ticket_for(
+    settings: Settings, definition: FlowDef[Any, Any, Any], where: Ticket | str
+) -> Ticket:
+    """The place to resume at; a bare stream id means from the first chunk.
+
+    Raises:
+        ValueError: the ticket is for another server or flow, or the protocol cannot resume.
+    """
+    if settings.protocol != "callable":
+        raise ValueError(f"the {settings.protocol} protocol cannot resume streams")
+    if isinstance(where, str):
+        return Ticket(settings.base.origin, definition.name, where, received=0, digest=0)
+    if where.origin != settings.base.origin or where.flow != definition.name:
+        raise ValueError(
+            f"the ticket is for flow {where.flow!r} on {where.origin}, "
+            f"not for {definition.name!r} on {settings.base.origin}"
+        )
+    return where
+
+
+def _delays(retry: Retry | None) -> Callable[[int], float]:
+    """Jittered exponential waits, as tenacity computes them."""
+
+    def delay(attempt: int) -> float:
+        if retry is None:
+            return 0.0
+        from tenacity import RetryCallState, wait_random_exponential  # noqa: PLC0415 - slow import
+
+        state = RetryCallState(None, None, (), {})  # type: ignore[arg-type]  # only its number is read
+        state.attempt_number = attempt
+        return wait_random_exponential(multiplier=retry.wait_initial, max=retry.wait_max)(state)
+
+    return delay

@@ -1,0 +1,67 @@
+"""What a flow is: its name and its three types.
+
+In: type forms. Out: a frozen `FlowDef` that type checkers and the codec read. Pure.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Generic, cast
+
+from typing_extensions import TypeForm, TypeVar
+
+from .wire.codec import Codec
+
+InputT = TypeVar("InputT", default=Any)
+ChunkT = TypeVar("ChunkT", default=Any)
+OutputT = TypeVar("OutputT", default=Any)
+
+
+class FlowDef(Generic[InputT, ChunkT, OutputT]):
+    """A declared flow. Any type form that pydantic can validate will do, unions and primitives too.
+
+    Args:
+        name: as the server knows it; slashes separate path segments.
+        input: type of the input.
+        chunk: type of each streamed chunk.
+        output: type of the final output.
+        path: where the flow is, if not at `{base_url}/{name}`: "/api/menu" on the client's origin, or an
+            absolute URL. Another origin than the client's gets neither its headers nor its auth.
+
+    Raises:
+        ValueError: the name is empty.
+    """
+
+    __slots__ = ("_codecs", "chunk", "input", "name", "output", "path")
+
+    def __init__(
+        self,
+        name: str,
+        *,
+        input: TypeForm[InputT] = cast("TypeForm[InputT]", Any),
+        chunk: TypeForm[ChunkT] = cast("TypeForm[ChunkT]", Any),
+        output: TypeForm[OutputT] = cast("TypeForm[OutputT]", Any),
+        path: str | None = None,
+    ) -> None:
+        if not name:
+            raise ValueError("a flow needs a name")
+        self.name = name
+        self.input: Any = input
+        self.chunk: Any = chunk
+        self.output: Any = output
+        self.path = path
+        self._codecs: dict[bool, Codec[InputT, ChunkT, OutputT]] = {}
+
+    def codec(self, *, strict: bool) -> Codec[InputT, ChunkT, OutputT]:
+        """The flow's codec, built once for each strictness."""
+        if strict not in self._codecs:
+            self._codecs[strict] = Codec(
+                self.name, self.input, self.chunk, self.output, strict=strict
+            )
+        return self._codecs[strict]
+
+    def __repr__(self) -> str:
+        types = ", ".join(
+            f"{role}={getattr(form, '__name__', form)}"
+            for role, form in (("input", self.input), ("chunk", self.chunk), ("output", self.output))
+        )
+        return f"FlowDef({self.name!r}, {types})"

@@ -1,0 +1,25 @@
+"""How foreign text may appear in errors, logs and terminals: short, on one line, without control characters.
+
+In: text or bytes of a server. Out: text that is safe to show. Pure.
+"""
+
+from __future__ import annotations
+
+SHOWN = 200  # characters or bytes of foreign text in one message (DESIGN §6)
+
+
+def excerpt(text: str, limit: int = SHOWN) -> str:
+    """The beginning of `text`, at most `limit` characters, cut visibly."""
+    return text if len(text) <= limit else text[: limit - 1] + "…"
+
+
+def one_line(text: str) -> str:
+    """`text` with every character that could move a cursor or start a new line escaped."""
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+
+
+def shown_bytes(data: bytes, limit: int = SHOWN) -> str:
+    """The first bytes of `data`, escaped, as they appear in an error."""
+    head = data[:limit].decode("utf-8", errors="backslashreplace")
+    more = f"… ({len(data)} bytes)" if len(data) > limit else ""
+    return f"'{one_line(head)}'{more}"

@@ -1,0 +1,45 @@
+"""The HTTP clients that the library makes for itself, and for callers who want them otherwise.
+
+In: TLS settings. Out: httpx clients on our transports. A caller who needs a client certificate or another
+CA gives one of these as `http_client=`; every clock and `cancel()` then work as with the default.
+"""
+
+from __future__ import annotations
+
+import ssl
+
+import httpx
+
+from .aio import AsyncClockedTransport
+from .settings import proxy_mounts
+from .sync import ClockedTransport
+
+def _headers() -> dict[str, str]:
+    from .. import __version__  # noqa: PLC0415 - the package is still importing this file
+
+    return {"User-Agent": f"streamflow-client/{__version__}"}
+
+
+def default_http_client(*, verify: ssl.SSLContext | None = None) -> httpx.Client:
+    """The client that `Client` uses by default. Close it yourself if you made it.
+
+    Args:
+        verify: what to trust, and client certificates: an `ssl.SSLContext`. None trusts what httpx does,
+            SSL_CERT_FILE and SSL_CERT_DIR included.
+    """
+    return httpx.Client(
+        transport=ClockedTransport(ssl_context=verify),
+        mounts=proxy_mounts(lambda proxy: ClockedTransport(ssl_context=verify, proxy=proxy)),
+        headers=_headers(),
+        timeout=None,  # noqa: S113 - the call's own clocks decide
+    )
+
+
+def default_async_http_client(*, verify: ssl.SSLContext | None = None) -> httpx.AsyncClient:
+    """The client that `AsyncClient` uses by default; see `default_http_client`."""
+    return httpx.AsyncClient(
+        transport=AsyncClockedTransport(ssl_context=verify),
+        mounts=proxy_mounts(lambda proxy: AsyncClockedTransport(ssl_context=verify, proxy=proxy)),
+        headers=_headers(),
+        timeout=None,  # noqa: S113 - the call's own clocks decide
+    )

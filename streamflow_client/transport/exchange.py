@@ -1,0 +1,169 @@
+"""Where a call, its caller and its socket meet.
+
+In: a session and a clock. Out: an `Exchange` that the drivers lock while they report events, that the
+network streams ask how long they may still wait, and through which any thread can stop the call at once:
+by shutting its socket down, which wakes whoever reads from it. Out of place here: HTTP and policy.
+"""
+
+from __future__ import annotations
+
+import socket
+import threading
+from contextvars import ContextVar
+from time import monotonic
+from typing import Any
+
+import httpcore
+
+from ..session import Session
+
+DRAIN_SECONDS = 0.1  # what may follow the terminal frame is waited for no longer
+
+running: ContextVar[Exchange | None] = ContextVar("streamflow_exchange", default=None)
+
+
+class Exchange:
+    """One call on the wire. All its methods may be called from any thread.
+
+    Attributes:
+        lock: held while the session changes; re-entrant, since signal handlers and finalizers cancel too.
+        bound: whether our own transport carries the call; else a caller's own client does.
+        saw_eof: the peer closed the connection.
+        timed_out: a clock ran out while a caller's own client was reading.
+    """
+
+    def __init__(self, session: Session[Any, Any]) -> None:
+        self.session = session
+        self.lock = threading.RLock()
+        self.bound = False
+        self.saw_eof = False
+        self.timed_out = False
+        self._socket: socket.socket | None = None
+        self._stopped = False
+        self._severed = False
+        self._grace: float | None = None
+
+    # --- for the network streams --------------------------------------------------------------------
+
+    def seconds_left(self) -> float | None:
+        """Until the first clock runs out; None without any. Not above zero means: now."""
+        deadline = self.session.deadline() if self._grace is None else self._grace
+        return None if deadline is None else deadline - monotonic()
+
+    def begin(self, *, owned: bool) -> None:
+        """An attempt begins. A caller's own client does not tell when it has connected."""
+        self.bound = self.saw_eof = self.timed_out = self._severed = False
+        if not owned:
+            with self.lock:
+                self.session.connected(monotonic(), reused=None)
+                self.session.sent()
+
+    def bind(self) -> None:
+        """Our transport has taken the request; it will tell what happens to it."""
+        self.bound = True
+        self.session.unconnected(monotonic())
+
+    def sending(self, *, reused: bool) -> bool:
+        """The request is about to be written. False where the call was stopped: then write nothing."""
+        with self.lock:
+            if self._stopped:
+                return False
+            if not self.session.was_sent:
+                self.session.connected(monotonic(), reused=reused)
+                self.session.sent()
+            return True
+
+    def received(self, data: bytes) -> None:
+        """Bytes, or their end, came in."""
+        if data:
+            self.session.alive(monotonic())
+        else:
+            self.saw_eof = True
+
+    # --- stopping -----------------------------------------------------------------------------------
+
+    @property
+    def stopped(self) -> bool:
+        """Whether the call was cancelled or closed, or this attempt given up."""
+        return self._stopped or self._severed
+
+    def attach(self, sock: Any) -> None:
+        """From now on stopping the call shuts this socket down; at once if it was stopped already."""
+        with self.lock:
+            self._socket = sock
+            if self._stopped:
+                self._shut_down()
+
+    def detach(self) -> None:
+        """The socket is no longer this call's: it may soon serve another."""
+        with self.lock:
+            self._socket = None
+
+    def cancel(self, why: str, *, tell: bool = False) -> None:
+        """Stop the call and wake its reader; nothing if it had ended before."""
+        with self.lock:
+            if self.session.cancel(why, tell=tell):
+                self._stopped = True
+                self._shut_down()
+
+    def abort(self) -> None:
+        """Shut the socket down, whatever the call's state; for what nobody reads any more."""
+        with self.lock:
+            self._stopped = True
+            self._shut_down()
+
+    def expire(self) -> None:
+        """A clock ran out that the HTTP client does not know: wake the reader."""
+        with self.lock:
+            self.timed_out = True
+            self._shut_down()
+
+    def sever(self) -> None:
+        """The attempt did not end cleanly: every further read of its body fails at once."""
+        with self.lock:
+            self._severed = True
+            self._shut_down()
+
+    def begin_draining(self) -> None:
+        """What follows the terminal frame gets a short time of its own."""
+        self._grace = monotonic() + DRAIN_SECONDS
+
+    def end_draining(self) -> None:
+        self._grace = None
+
+    def _shut_down(self) -> None:
+        if self._socket is not None:
+            shut_down(self._socket)
+
+
+def shut_down(sock: Any) -> None:
+    """Wake whoever waits on a socket. Never raises.
+
+    `SSLSocket.shutdown` drops TLS under the reader, who would then take cipher text for plain; the base
+    class's method does not. asyncio hands out a `TransportSocket`, which has a method of its own.
+    """
+    try:
+        if isinstance(sock, socket.socket):
+            socket.socket.shutdown(sock, socket.SHUT_RDWR)
+        else:
+            sock.shutdown(socket.SHUT_RDWR)
+    except (OSError, ValueError):
+        pass  # not connected, or closed already
+
+
+def seconds_left(
+    exchange: Exchange | None, timeout: float | None, expired: type[Exception]
+) -> float | None:
+    """How long to wait: what the exchange's clocks say, or httpx's time-out where there is none.
+
+    Raises:
+        expired: not at all, or the exchange was stopped.
+    """
+    if exchange is None:
+        return timeout
+    if exchange.stopped:
+        raise httpcore.ReadError("stopped")
+    seconds = exchange.seconds_left()
+    if seconds is not None and seconds <= 0:
+        raise expired("a clock ran out")
+    return seconds

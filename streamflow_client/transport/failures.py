@@ -1,0 +1,49 @@
+"""What the exceptions of httpx, httpx2 and httpcore mean to a session. The only place that knows them.
+
+In: an exception that a request or a read raised. Out: an event for the session, or the exception itself
+where it is not about the network. The three libraries name their exceptions alike, so they are told by
+name, and httpx2 need not be imported.
+"""
+
+from __future__ import annotations
+
+from time import monotonic
+
+from ..errors import Clock
+from ..session import Break
+from .exchange import Exchange
+
+_CLOCKS: dict[str, Clock] = {"ConnectTimeout": "connect", "PoolTimeout": "pool"}
+_BROKEN = frozenset({"NetworkError", "ProtocolError", "ProxyError", "UnsupportedProtocol", "OSError"})
+_CUT_SHORT = ("peer closed connection", "Server disconnected")  # h11's and httpcore's words for EOF
+
+
+def report(error: Exception, exchange: Exchange) -> None:
+    """Tell the session what went wrong.
+
+    Raises:
+        Exception: `error` itself, if it is no failure of the network but, say, of a caller's auth.
+    """
+    names = {cls.__name__ for cls in type(error).__mro__}
+    with exchange.lock:
+        if "TimeoutException" in names or exchange.timed_out:
+            exchange.session.expired(monotonic(), _named_clock(error, exchange))
+        elif names & _BROKEN:
+            text = str(error) or type(error).__name__
+            exchange.session.broke(_kind(names, text, exchange), text, monotonic())
+        elif not exchange.session.settle(monotonic()):
+            raise error
+
+
+def _named_clock(error: Exception, exchange: Exchange) -> Clock | None:
+    """Our transport waits as long as the session says; a caller's client has clocks of its own."""
+    return None if exchange.bound else _CLOCKS.get(type(error).__name__)
+
+
+def _kind(names: set[str], text: str, exchange: Exchange) -> Break:
+    sent = exchange.session.was_sent
+    if not sent or names & {"ConnectError", "ProxyError", "UnsupportedProtocol"}:
+        return Break.NOT_SENT
+    if "RemoteProtocolError" in names and not exchange.saw_eof and not text.startswith(_CUT_SHORT):
+        return Break.GARBAGE
+    return Break.LOST

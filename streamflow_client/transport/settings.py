@@ -1,0 +1,117 @@
+"""What both transports share: TLS contexts, proxies, and the errors they raise.
+
+In: the environment and httpx's public pieces. Out: values for `sync.py` and `aio.py` beside this file.
+"""
+
+from __future__ import annotations
+
+import os
+import ssl
+from collections.abc import Callable
+from functools import lru_cache
+from ipaddress import ip_address
+from typing import Any, TypeVar
+from urllib.request import getproxies
+
+import httpcore
+import httpx
+
+MOST_IDLE = 100
+IDLE_SECONDS = 2.0  # Node's servers close after 5: far enough from it never to meet
+
+T = TypeVar("T")
+
+
+def shared_ssl_context() -> ssl.SSLContext:
+    """One context per process and certificate setting, built when first needed (up to a second)."""
+    return _ssl_context(os.environ.get("SSL_CERT_FILE"), os.environ.get("SSL_CERT_DIR"))
+
+
+@lru_cache(maxsize=4)
+def _ssl_context(cert_file: str | None, cert_dir: str | None) -> ssl.SSLContext:
+    return httpx.create_ssl_context()
+
+
+def proxy_mounts(make: Callable[[httpx.Proxy], T]) -> dict[str, T | None]:
+    """Transports per URL pattern, as httpx reads HTTP_PROXY, HTTPS_PROXY, ALL_PROXY and NO_PROXY.
+
+    httpx ignores these variables once a transport is given
+    (https://www.python-httpx.org/environment_variables/), so they are read here.
+    """
+    found = getproxies()
+    bypassed = [host.strip() for host in found.get("no", "").split(",") if host.strip()]
+    if "*" in bypassed:
+        return {}
+    mounts: dict[str, T | None] = {
+        f"{scheme}://": make(httpx.Proxy(url if "://" in url else f"http://{url}"))
+        for scheme in ("http", "https", "all")
+        if (url := found.get(scheme))
+    }
+    return mounts | dict.fromkeys(map(_bypass_pattern, bypassed)) if mounts else {}
+
+
+def _bypass_pattern(host: str) -> str:
+    """`example.com` bypasses its subdomains too, an address or `localhost` only itself."""
+    if "://" in host:
+        return host
+    try:
+        address = ip_address(host.split("/")[0])
+    except ValueError:
+        return f"all://{host}" if host.lower() == "localhost" else f"all://*{host}"
+    return f"all://[{host}]" if address.version == 6 else f"all://{host}"
+
+
+Origin = tuple[bytes, bytes, int]  # scheme, host, port: what may share a connection
+
+
+def origin_of(url: httpx.URL) -> Origin:
+    """The port is always told, since httpcore wants it."""
+    return url.raw_scheme, url.raw_host, url.port or (443 if url.scheme == "https" else 80)
+
+
+def is_secure(origin: Origin) -> bool:
+    return origin[0] == b"https"
+
+
+def as_httpx_error(error: BaseException) -> BaseException:
+    """httpcore's error as the httpx error of the same name; others as they are."""
+    if not type(error).__module__.startswith("httpcore"):
+        return error
+    cls: type[Exception] = getattr(httpx, type(error).__name__, httpx.TransportError)
+    return cls(str(error))
+
+
+def core_request(request: httpx.Request) -> httpcore.Request:
+    """httpx's request as httpcore's."""
+    url = request.url
+    return httpcore.Request(
+        method=request.method,
+        url=httpcore.URL(
+            scheme=url.raw_scheme, host=url.raw_host, port=url.port, target=url.raw_path
+        ),
+        headers=request.headers.raw,
+        content=request.stream,
+        extensions=request.extensions,
+    )
+
+
+def proxy_options(proxy: httpx.Proxy, ssl_context: ssl.SSLContext | None) -> dict[str, Any]:
+    """Keyword arguments of httpcore's proxy pools, for a pool of one connection."""
+    url = proxy.url
+    options: dict[str, Any] = {
+        "proxy_url": httpcore.URL(
+            scheme=url.raw_scheme, host=url.raw_host, port=url.port, target=url.raw_path
+        ),
+        "proxy_auth": proxy.raw_auth,
+        "ssl_context": ssl_context,
+        "max_connections": 1,
+    }
+    if url.scheme in ("http", "https"):
+        options |= {"proxy_headers": proxy.headers.raw, "proxy_ssl_context": proxy.ssl_context}
+    return options
+
+
+def has_idle(connection: Any) -> bool:
+    """Whether a connection, or the one in a proxy's pool, has ended its exchange and can take another."""
+    connections = getattr(connection, "connections", [connection])
+    return any(each.is_idle() and not each.is_closed() for each in connections)

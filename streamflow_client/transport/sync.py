@@ -1,0 +1,271 @@
+"""The synchronous transport: see the package's docstring; `aio.py` is its twin.
+
+A *lane* is one connection and the exchange that uses it. Lanes wait for reuse in a deque per origin, so
+that taking one costs the same however many are busy. A lane whose exchange did not end cleanly is closed,
+never reused: that is what makes badly timed cancellation harmless.
+"""
+
+from __future__ import annotations
+
+import socket
+import ssl
+import threading
+from collections import defaultdict, deque
+from collections.abc import Iterable, Iterator
+from time import monotonic
+from typing import Any
+
+import httpcore
+import httpx
+
+from .exchange import Exchange, running, seconds_left
+from .settings import (
+    IDLE_SECONDS,
+    MOST_IDLE,
+    Origin,
+    as_httpx_error,
+    core_request,
+    has_idle,
+    is_secure,
+    origin_of,
+    proxy_options,
+    shared_ssl_context,
+)
+
+_WRITE_SIZE = 256 * 1024  # so that a long upload asks the clocks again
+
+
+class ClockedTransport(httpx.BaseTransport):
+    """An httpx transport whose waits obey the call that runs on it.
+
+    Args:
+        ssl_context: for TLS verification and client certificates; the process's shared one if None.
+        proxy: the proxy to go through, if any.
+    """
+
+    def __init__(
+        self, *, ssl_context: ssl.SSLContext | None = None, proxy: httpx.Proxy | None = None
+    ) -> None:
+        self._ssl_context = ssl_context
+        self._proxy = proxy
+        self._idle: defaultdict[Origin, deque[_Lane]] = defaultdict(deque)
+        self._lock = threading.Lock()
+
+    def handle_request(self, request: httpx.Request) -> httpx.Response:
+        lane, reused = self._take(origin_of(request.url))
+        try:
+            lane.serve(running.get(), reused=reused)
+            response = lane.connection.handle_request(core_request(request))
+        except BaseException as error:
+            lane.close()
+            raise as_httpx_error(error) from error
+        return httpx.Response(
+            response.status,
+            headers=response.headers,
+            stream=_Body(self, lane, response),
+            extensions=response.extensions,
+        )
+
+    def close(self) -> None:
+        with self._lock:
+            lanes = [lane for lanes in self._idle.values() for lane in lanes]
+            self._idle.clear()
+        for lane in lanes:
+            lane.close()
+
+    def _take(self, origin: Origin) -> tuple[_Lane, bool]:
+        """The lane used last, since it is the least likely to be closed by the server; else a new one."""
+        while (lane := self._pop(origin)) is not None:
+            if lane.is_fresh():
+                return lane, True
+            lane.close()
+        return _Lane(origin, self._ssl_context, self._proxy), False
+
+    def _pop(self, origin: Origin) -> _Lane | None:
+        with self._lock:
+            lanes = self._idle[origin]
+            return lanes.pop() if lanes else None
+
+    def give_back(self, lane: _Lane) -> None:
+        """A lane whose exchange ended cleanly waits for the next, and those that waited too long end."""
+        if not lane.rest():
+            lane.close()
+            return
+        with self._lock:
+            lanes = self._idle[lane.origin]
+            lanes.append(lane)
+            old = [lanes.popleft() for _ in range(_overdue(lanes))]
+        for lane in old:
+            lane.close()
+
+
+def _overdue(lanes: deque[_Lane]) -> int:
+    """How many on the left waited too long, or are too many."""
+    oldest_allowed = monotonic() - IDLE_SECONDS
+    late = 0
+    for lane in lanes:
+        if lane.idle_since >= oldest_allowed:
+            break
+        late += 1
+    return max(late, len(lanes) - MOST_IDLE)
+
+
+class _Body(httpx.SyncByteStream):
+    """A response's body; closing it frees the lane."""
+
+    def __init__(
+        self, transport: ClockedTransport, lane: _Lane, response: httpcore.Response
+    ) -> None:
+        self._transport = transport
+        self._lane: _Lane | None = lane
+        self._response = response
+
+    def __iter__(self) -> Iterator[bytes]:
+        assert isinstance(self._response.stream, Iterable)
+        try:
+            yield from self._response.stream
+        except Exception as error:
+            raise as_httpx_error(error) from error
+
+    def close(self) -> None:
+        lane, self._lane = self._lane, None
+        if lane is not None:
+            try:
+                self._response.close()
+            finally:
+                self._transport.give_back(lane)
+
+
+class _Lane(httpcore.NetworkBackend):
+    """One connection. httpcore dials through it and so its streams know which exchange they serve."""
+
+    def __init__(
+        self, origin: Origin, ssl_context: ssl.SSLContext | None, proxy: httpx.Proxy | None
+    ) -> None:
+        self.origin = origin
+        self.idle_since = 0.0
+        self.exchange: Exchange | None = None
+        self.reused = False
+        self._stream: _Stream | None = None
+        self._backend = httpcore.SyncBackend()
+        self.connection = _connection(origin, ssl_context, proxy, self)
+
+    def serve(self, exchange: Exchange | None, *, reused: bool) -> None:
+        self.exchange, self.reused = exchange, reused
+        if exchange is not None:
+            exchange.bind()
+            if self._stream is not None:
+                exchange.attach(self._stream.socket)
+
+    def rest(self) -> bool:
+        """Let go of the exchange; False if the connection is in no state to be used again."""
+        if self.exchange is not None:
+            self.exchange.detach()
+            self.exchange = None
+        self.idle_since = monotonic()
+        return has_idle(self.connection)
+
+    def is_fresh(self) -> bool:
+        """Neither too old nor closed by the server, as far as one can see from here."""
+        if monotonic() - self.idle_since >= IDLE_SECONDS or self._stream is None:
+            return False
+        return not self._stream.get_extra_info("is_readable")
+
+    def close(self) -> None:
+        if self.exchange is not None:
+            self.exchange.detach()
+        self.connection.close()
+        if self._stream is not None:
+            self._stream.close()
+
+    def connect_tcp(
+        self,
+        host: str,
+        port: int,
+        timeout: float | None = None,
+        local_address: str | None = None,
+        socket_options: Iterable[httpcore.SOCKET_OPTION] | None = None,
+    ) -> httpcore.NetworkStream:
+        """Each address of the name in turn, all within one deadline."""
+        addresses = _resolve(host, port)
+        for address in addresses[:-1]:
+            try:
+                return self._dial(address, port, timeout)
+            except (httpcore.ConnectError, httpcore.ConnectTimeout):
+                continue
+        return self._dial(addresses[-1], port, timeout)
+
+    def _dial(self, address: str, port: int, timeout: float | None) -> httpcore.NetworkStream:
+        seconds = seconds_left(self.exchange, timeout, httpcore.ConnectTimeout)
+        return self.adopt(self._backend.connect_tcp(address, port, seconds), tls=False)
+
+    def adopt(self, inner: httpcore.NetworkStream, *, tls: bool) -> _Stream:
+        """From now on this is the lane's stream, and its socket the one that stops the exchange."""
+        self._stream = _Stream(self, inner, carries_request=tls or not is_secure(self.origin))
+        if self.exchange is not None:
+            self.exchange.attach(self._stream.socket)
+        return self._stream
+
+
+def _resolve(host: str, port: int) -> list[str]:
+    try:
+        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    except OSError as error:
+        raise httpcore.ConnectError(str(error)) from error
+    return list(dict.fromkeys(str(sockaddr[0]) for *_, sockaddr in found))
+
+
+class _Stream(httpcore.NetworkStream):
+    """A network stream that asks its lane's exchange how long it may wait."""
+
+    def __init__(
+        self, lane: _Lane, inner: httpcore.NetworkStream, *, carries_request: bool
+    ) -> None:
+        self._lane = lane
+        self._inner = inner
+        self._carries_request = carries_request
+        self.socket: socket.socket = inner.get_extra_info("socket")
+
+    def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
+        exchange = self._lane.exchange
+        data = self._inner.read(max_bytes, seconds_left(exchange, timeout, httpcore.ReadTimeout))
+        if exchange is not None:
+            exchange.received(data)
+        return data
+
+    def write(self, buffer: bytes, timeout: float | None = None) -> None:
+        exchange = self._lane.exchange
+        if exchange is not None and self._carries_request:
+            exchange.sending(reused=self._lane.reused)
+        for start in range(0, len(buffer), _WRITE_SIZE):
+            seconds = seconds_left(exchange, timeout, httpcore.WriteTimeout)
+            self._inner.write(buffer[start : start + _WRITE_SIZE], seconds)
+
+    def close(self) -> None:
+        self._inner.close()
+
+    def start_tls(
+        self,
+        ssl_context: ssl.SSLContext,
+        server_hostname: str | None = None,
+        timeout: float | None = None,
+    ) -> httpcore.NetworkStream:
+        seconds = seconds_left(self._lane.exchange, timeout, httpcore.ConnectTimeout)
+        inner = self._inner.start_tls(ssl_context, server_hostname, seconds)
+        return self._lane.adopt(inner, tls=True)
+
+    def get_extra_info(self, info: str) -> Any:
+        return self._inner.get_extra_info(info)
+
+
+def _connection(
+    origin: Origin, ssl_context: ssl.SSLContext | None, proxy: httpx.Proxy | None, lane: _Lane
+) -> httpcore.HTTPConnection | httpcore.ConnectionPool:
+    if is_secure(origin):
+        ssl_context = ssl_context or shared_ssl_context()
+    if proxy is None:
+        return httpcore.HTTPConnection(
+            httpcore.Origin(*origin), ssl_context=ssl_context, network_backend=lane
+        )
+    pool = httpcore.SOCKSProxy if proxy.url.scheme.startswith("socks5") else httpcore.HTTPProxy
+    return pool(**proxy_options(proxy, ssl_context), network_backend=lane)

@@ -1,0 +1,258 @@
+"""Server-sent events: bytes in, whole events out.
+
+In go the bytes of a response body, in pieces cut anywhere. Out come the events they complete, in
+order: bare `bytes` for an event that is nothing but one `data: <payload>` line (comments beside it
+don't matter) while no event id is in force, an `Event` for every other one. The payload stays
+undecoded: what it means, which event types matter and whether a stream may end where it does belong
+to the callers, as do content types, reconnecting and every kind of I/O.
+
+The grammar is https://html.spec.whatwg.org/multipage/server-sent-events.html, quoted below, with
+these differences:
+
+* `error:`, a field that Genkit's JavaScript servers write, is kept and joined as `data` is, and a
+  block with an `error` but no `data` is dispatched too. The standard would ignore both.
+* "Once the end of the file is reached, any pending data must be discarded": `finish()` hands it
+  over instead. Nothing in it changes `last_event_id`, nor does a half-read line change `retry`.
+* A `retry` of more than 15 digits is ignored, as if it were not a number.
+* No event may be larger than `max_event_bytes`.
+"""
+
+from typing import Final, NamedTuple
+
+_BOM: Final = b"\xef\xbb\xbf"
+_PLAIN: Final = b"data: "
+_CR: Final = 0x0D  # an int: `b"\r" in data` takes 160 ns, since CPython tries it as a number first
+_HEAD: Final = 200  # bytes of a refused event that an error keeps
+_LONG: Final = 512  # bytes: in longer lines, one byte at a time is faster found than eight
+_RETRY_DIGITS: Final = 15  # 30,000 years; longer numbers overflow clocks, and int() at 4,300
+
+
+class Event(NamedTuple):
+    """An event that is more than a bare payload."""
+
+    data: bytes
+    """The data lines joined by line feeds; nobody has checked that they are UTF-8."""
+    event: str = ""
+    """The event type; empty for the default one, `message`."""
+    id: str = ""
+    """The last event id in force when the event was dispatched."""
+    retry: int | None = None
+    """Milliseconds, where this very event had a valid retry field."""
+    error: bytes | None = None
+    """The error lines, joined like data; None where there were none."""
+
+
+class EventTooLarge(ValueError):
+    """An event outgrew the limit, so nothing after it can be decoded.
+
+    `size` is what was known of it by then, `head` its first 200 bytes.
+    """
+
+    def __init__(self, size: int, limit: int, head: bytes) -> None:
+        super().__init__(size, limit, head[:_HEAD])  # all three, so that it pickles
+        self.size = size
+        self.limit = limit
+        self.head = head[:_HEAD]
+
+    def __str__(self) -> str:
+        return (
+            f"an event of at least {self.size} bytes exceeds the limit of {self.limit} bytes; "
+            "nothing after it can be decoded"
+        )
+
+
+class EventDecoder:
+    """Decodes one stream; the module's docstring says what comes out.
+
+    The size of an event is the sum of its lines without their line ends. Comments are not part of
+    it, but a single line may not outgrow the limit either, whatever it is going to be. Events that
+    a piece completes before one that is too large are returned first: the next call raises
+    `EventTooLarge`, and so does every call from then on.
+    """
+
+    comments: int
+    """Comment lines so far: a sign of life."""
+    last_event_id: str
+    """What a reconnecting client would send as `Last-Event-ID`."""
+    retry: int | None
+    """The reconnection time in milliseconds that the server asked for last."""
+
+    def __init__(self, max_event_bytes: int) -> None:
+        self.comments = 0
+        self.last_event_id = ""
+        self.retry = None
+        self._limit = max_event_bytes
+        self._refused: tuple[int, int, bytes] | None = None  # what EventTooLarge said
+        self._start: bytes | None = b""  # what may yet become a BOM; None once that is settled
+        self._after_cr = False  # a line feed that comes next is the second half of a line end
+        self._partial = bytearray()  # the unfinished line; appending to it takes linear time
+        self._id = ""  # the standard's "last event ID buffer": in force from the next dispatch on
+        self._begin_event()
+
+    def _begin_event(self) -> None:
+        self._fresh = not self._id  # nothing of an event was read, and a plain one may go out bare
+        self._only_plain = True  # no line but `data: …` so far
+        self._size = 0
+        self._head = b""
+        self._data: list[bytes] = []
+        self._error: list[bytes] = []
+        self._type = ""
+        self._event_retry: int | None = None
+
+    def feed(self, data: bytes) -> list[bytes | Event]:
+        """The events that `data` completes. Raises: EventTooLarge."""
+        if self._refused is not None:
+            raise EventTooLarge(*self._refused)
+        if self._after_cr or self._start is not None or _CR in data:
+            data = self._with_line_feeds(self._without_bom(data))
+        events: list[bytes | Event] = []
+        try:
+            self._read(data, events)
+        except EventTooLarge as error:
+            self._refused = (error.size, error.limit, error.head)
+            self._drop()
+            if not events:
+                raise
+        return events
+
+    def finish(self) -> list[Event]:
+        """The event that the end of the stream cut short, if any. Nothing may be fed after it.
+
+        Raises: EventTooLarge.
+        """
+        if self._refused is not None:
+            raise EventTooLarge(*self._refused)
+        retry = self.retry
+        if self._partial:
+            self._read_line(b"", [])
+            self.retry = retry  # `retry: 50` may be half of `retry: 5000`
+        tail = [self._event()] if self._data or self._error else []
+        self._drop()
+        return tail
+
+    def _drop(self) -> None:
+        self._partial = bytearray()
+        self._begin_event()
+
+    # --- bytes to lines -----------------------------------------------------------------------
+
+    def _without_bom(self, data: bytes) -> bytes:
+        """Spec: "The UTF-8 decode algorithm strips one leading UTF-8 Byte Order Mark (BOM)"."""
+        if self._start is None:
+            return data
+        start = self._start + data
+        undecided = len(start) < len(_BOM) and _BOM.startswith(start)
+        self._start = start if undecided else None
+        return b"" if undecided else start.removeprefix(_BOM)
+
+    def _with_line_feeds(self, data: bytes) -> bytes:
+        """Spec: lines end in "a U+000D CARRIAGE RETURN U+000A LINE FEED (CRLF) character pair, a
+        single U+000A LINE FEED (LF) character, or a single U+000D CARRIAGE RETURN (CR) character".
+        A CR at the end of a piece ends its line at once: the next byte may be long in coming."""
+        if not data:
+            return data
+        if self._after_cr:
+            data = data.removeprefix(b"\n")
+        self._after_cr = data.endswith(b"\r")
+        return data.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
+
+    def _read(self, data: bytes, events: list[bytes | Event]) -> None:
+        pos, size, try_run = 0, len(data), True
+        while pos < size:
+            end = data.find(b"\n", pos)
+            if end < 0:
+                self._keep(data[pos:])
+                return
+            if (
+                self._fresh
+                and data[end : end + 2] == b"\n\n"
+                and data.startswith(_PLAIN, pos)
+                and end - pos <= self._limit
+            ):
+                events.append(data[pos + 6 : end])
+                short = end - pos < _LONG
+                pos = end + 2
+                # Once a piece, lest one that has other events too be searched again and again.
+                if try_run and short and pos < size:
+                    pos = self._read_run(data, pos, events)
+                    try_run = False
+            else:
+                self._read_line(data[pos:end], events)
+                pos = end + 1
+
+    def _read_run(self, data: bytes, pos: int, events: list[bytes | Event]) -> int:
+        """Take all whole events from `pos` on in one go, if all are plain; return their end."""
+        end = data.rfind(b"\n\n", pos)
+        if end < 0 or end - pos > self._limit or not data.startswith(_PLAIN, pos):
+            return pos
+        payloads = data[pos + 6 : end].split(b"\n\n" + _PLAIN)
+        if data.count(b"\n", pos, end) > 2 * (len(payloads) - 1):
+            return pos  # a line feed that belongs to no separator: some event is not a single line
+        events += payloads
+        return end + 2
+
+    def _keep(self, rest: bytes) -> None:
+        self._fresh = False
+        self._partial += rest
+        self._check_size(self._partial)
+
+    def _check_size(self, line: bytes | bytearray) -> None:
+        size = self._size + len(line)
+        if size > self._limit:
+            raise EventTooLarge(size, self._limit, self._head + line[:_HEAD])
+
+    # --- lines to events ----------------------------------------------------------------------
+
+    def _read_line(self, line: bytes | bytearray, events: list[bytes | Event]) -> None:
+        if self._partial:
+            self._partial += line
+            line, self._partial = self._partial, bytearray()
+        if not line:
+            self._dispatch(events)
+            return
+        self._check_size(line)
+        if line.startswith(b":"):
+            self.comments += 1
+        else:
+            self._read_field(line)
+
+    def _read_field(self, line: bytes | bytearray) -> None:
+        self._fresh = False
+        self._size += len(line)
+        if len(self._head) < _HEAD:
+            self._head += line[:_HEAD] + b"\n"
+        if line.startswith(_PLAIN):
+            self._data.append(bytes(memoryview(line)[6:]))  # one copy, of a bytearray too
+            return
+        self._only_plain = False
+        name, _, value = bytes(line).partition(b":")
+        self._set_field(name, value.removeprefix(b" "))
+
+    def _set_field(self, name: bytes, value: bytes) -> None:
+        match name:
+            case b"data":
+                self._data.append(value)
+            case b"id" if b"\0" not in value:
+                self._id = value.decode("utf-8", "replace")
+            case b"event":
+                self._type = value.decode("utf-8", "replace")
+            case b"retry" if value.isdigit() and len(value) <= _RETRY_DIGITS:
+                self.retry = self._event_retry = int(value)
+            case b"error":
+                self._error.append(value)
+            case _:
+                pass  # Spec: "Otherwise: The field is ignored."
+
+    def _dispatch(self, events: list[bytes | Event]) -> None:
+        if self._only_plain and len(self._data) == 1 and not self._id:
+            events.append(self._data[0])
+        elif self._data or self._error:
+            events.append(self._event())
+        # Spec, before it asks whether there is data: "Set the last event ID string of the event
+        # source to the value of the last event ID buffer. The buffer does not get reset".
+        self.last_event_id = self._id
+        self._begin_event()
+
+    def _event(self) -> Event:
+        error = b"\n".join(self._error) if self._error else None
+        return Event(b"\n".join(self._data), self._type, self._id, self._event_retry, error)

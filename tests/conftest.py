@@ -1,0 +1,31 @@
+"""What every test may use."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from hypothesis import settings
+
+CAPTURES = Path(__file__).parent / "captures"
+
+# A property holds or fails whatever the speed of the machine. All else is Hypothesis's default:
+# where `CI` is set, it tries the same examples every time.
+settings.register_profile("project", deadline=None)
+settings.load_profile("project")
+
+
+@pytest.fixture(scope="module", params=["asyncio", "trio"])
+def anyio_backend(request: pytest.FixtureRequest) -> str:
+    """Both event loops, named, so that none is left out for not being installed."""
+    name: str = request.param
+    return name
+
+
+@pytest.fixture(scope="session")
+def capture() -> Callable[[str], bytes]:
+    """Read a file recorded from a real server: `capture("express-stream.http")`."""
+
+    def read(name: str) -> bytes:
+        return (CAPTURES / name).read_bytes()
+
+    return read

@@ -1,0 +1,176 @@
+"""Pure rooms stay pure: proven by reading the source, and by importing them."""
+
+import json
+import os
+import subprocess
+import sys
+import textwrap
+from pathlib import Path
+
+import pytest
+
+from import_rules import PACKAGE, is_forbidden, main, pure_modules, violations
+
+
+def test_the_pure_rooms_exist() -> None:
+    assert pure_modules(PACKAGE)
+
+
+def test_no_pure_room_imports_what_it_must_not() -> None:
+    assert violations(PACKAGE) == []
+    assert main() == 0
+
+
+def test_importing_the_pure_rooms_loads_nothing_forbidden() -> None:
+    """An empty parent stands in for the package, whose own `__init__` loads the drivers."""
+    script = """
+        import importlib, json, sys, types
+        import typing_extensions
+        from pydantic import BaseModel, TypeAdapter
+
+        class Model(BaseModel):  # pydantic imports some of itself only when it is used
+            field: list[int] | None = None
+
+        TypeAdapter(Model).validate_json("{}")
+        before = set(sys.modules)
+        package, path, *names = sys.argv[1:]
+        parent = sys.modules[package] = types.ModuleType(package)
+        parent.__path__ = [path]
+        for name in names:
+            importlib.import_module(name)
+        print(json.dumps(sorted(set(sys.modules) - before)))
+    """
+    names = [name for name in pure_modules(PACKAGE) if not name.endswith(".__main__")]
+    # Coverage would load sockets and threads of its own before the rooms are imported.
+    environment = {key: value for key, value in os.environ.items() if "COVERAGE" not in key}
+    done = subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(script), PACKAGE.name, str(PACKAGE), *names],
+        capture_output=True,
+        check=False,
+        env=environment,
+        text=True,
+        timeout=60,
+    )
+    assert done.returncode == 0, done.stderr
+    loaded: list[str] = json.loads(done.stdout)
+    assert set(names) <= set(loaded)
+    outside = [name for name in loaded if name.split(".")[0] != PACKAGE.name]
+    assert [name for name in outside if is_forbidden(name)] == []
+
+
+@pytest.mark.parametrize(
+    ("files", "expected"),
+    [
+        pytest.param({"errors.py": "import json, pydantic"}, [], id="allowed"),
+        pytest.param({"errors.py": "import httpx"}, ["pkg.errors:1 imports httpx"], id="direct"),
+        pytest.param(
+            {"errors.py": "import os.path as p"}, ["pkg.errors:1 imports os.path"], id="submodule"
+        ),
+        pytest.param(
+            {"errors.py": "from urllib import parse, request"},
+            ["pkg.errors:1 imports urllib.request"],
+            id="from-a-package",
+        ),
+        pytest.param(
+            {"errors.py": "def f():\n    import time"},
+            ["pkg.errors:2 imports time"],
+            id="in-a-function",
+        ),
+        pytest.param(
+            {"errors.py": "__import__('ssl')"},
+            ["pkg.errors:1 imports importlib.__import__"],
+            id="dynamic",
+        ),
+        pytest.param(
+            {"errors.py": "from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    import ssl"},
+            [],
+            id="type-checking",
+        ),
+        pytest.param(
+            {"errors.py": "if TYPE_CHECKING:\n    pass\nelse:\n    import ssl"},
+            ["pkg.errors:4 imports ssl"],
+            id="else-of-type-checking",
+        ),
+        pytest.param(
+            {"session.py": "from .helpers import x", "helpers.py": "import anyio"},
+            ["pkg.session:1 → pkg.helpers:1 imports anyio"],
+            id="transitive-relative",
+        ),
+        pytest.param(
+            {"session.py": "from . import helpers", "helpers.py": "import random"},
+            ["pkg.session:1 → pkg.helpers:1 imports random"],
+            id="relative-module",
+        ),
+        pytest.param(
+            {"session.py": "import pkg.io.net", "io/__init__.py": "", "io/net.py": "import socket"},
+            ["pkg.session:1 → pkg.io.net:1 imports socket"],
+            id="transitive-absolute",
+        ),
+        pytest.param(
+            {
+                "session.py": "from .io.net import x",
+                "io/__init__.py": "import ssl",
+                "io/net.py": "",
+            },
+            ["pkg.session:1 → pkg.io:1 imports ssl"],
+            id="parent-package",
+        ),
+        pytest.param(
+            {
+                "wire/__init__.py": "",
+                "wire/sse.py": "from ..a import b",
+                "a.py": "from .c import b",
+                "c.py": "import trio",
+            },
+            ["pkg.wire.sse:1 → pkg.a:1 → pkg.c:1 imports trio"],
+            id="two-steps-from-a-subpackage",
+        ),
+        pytest.param(
+            {"__init__.py": "import httpx", "errors.py": "from . import ticket", "ticket.py": ""},
+            [],
+            id="lying-in-the-package-is-no-import-of-it",
+        ),
+        pytest.param(
+            {"__init__.py": "import httpx", "errors.py": "from . import Client"},
+            ["pkg.errors:1 → pkg:1 imports httpx"],
+            id="a-name-of-the-package-is",
+        ),
+        pytest.param(
+            {"errors.py": "from .gone import x"},
+            ["pkg.errors:1 imports pkg.gone.x"],
+            id="unknown-module",
+        ),
+        pytest.param(
+            {"schema/__init__.py": "", "schema/fetch.py": "import httpx"}, [], id="the-exception"
+        ),
+        pytest.param(
+            {"schema/__init__.py": "from .fetch import x", "schema/fetch.py": "import httpx"},
+            ["pkg.schema:1 → pkg.schema.fetch:1 imports httpx"],
+            id="nothing-pure-uses-the-exception",
+        ),
+        pytest.param({"sync.py": "import httpx, threading"}, [], id="a-driver-may"),
+    ],
+)
+def test_the_checker(tmp_path: Path, files: dict[str, str], expected: list[str]) -> None:
+    package = tmp_path / "pkg"
+    for name, source in {"__init__.py": "", **files}.items():
+        (package / name).parent.mkdir(parents=True, exist_ok=True)
+        (package / name).write_text(source)
+    assert violations(package) == expected
+
+
+@pytest.mark.parametrize(
+    ("plant", "status"), [({}, 1), ({"errors.py": ""}, 0), ({"errors.py": "import ssl"}, 1)]
+)
+def test_the_script(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    plant: dict[str, str],
+    status: int,
+) -> None:
+    for name, source in plant.items():
+        (tmp_path / name).write_text(source)
+    monkeypatch.setattr("import_rules.PACKAGE", tmp_path)
+    assert main() == status
+    assert bool(capsys.readouterr().err) == bool(status)
