@@ -1,16 +1,16 @@
 """A typed client for streaming flows: functions on a server that stream chunks and return one output.
 
-    from streamflow_client import Client
+from streamflow_client import Client
 
-    with Client("http://localhost:3400") as client:
-        menu = client.flow("menu", input=MenuRequest, chunk=MenuItem, output=Menu)
-        result = menu(MenuRequest(theme="pirate"))
+with Client("http://localhost:3400") as client:
+    menu = client.flow("menu", input=MenuRequest, chunk=MenuItem, output=Menu)
+    result = menu(MenuRequest(theme="pirate"))
 """
 
 from . import errors as _errors
 from .aio import AsyncClient, AsyncFlow, AsyncFlowStream
 from .calls import Liveness
-from .errors import *  # noqa: F403 - the whole tree is public; __all__ there says what it is
+from .errors import *
 from .flowdef import FlowDef
 from .options import Retry, Timeout
 from .sync import Client, Flow, FlowStream

@@ -11,39 +11,38 @@ import inspect
 import socket
 import warnings
 from collections import deque
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Callable
 from contextlib import suppress
 from threading import Lock
 from time import monotonic
 from types import TracebackType
-from typing import Any, Generic
+from typing import Any, Generic, Self, cast, overload
 from weakref import ref
 
 import httpx
 from anyio import CancelScope, move_on_after, wait_readable
 from anyio.lowlevel import current_token
 from httpx_sse import ServerSentEvent
-from typing_extensions import Self, TypeForm, TypeVar
+from typing_extensions import TypeForm, TypeVar
 
 from . import calls
 from .calls import KEEP, Auth, Headers, Keep, Liveness, Settings, log
+from .calls import AsyncHeaderSource as HeaderSource
 from .errors import FlowError
 from .flowdef import FlowDef
 from .options import DEFAULT_MAX_EVENT_BYTES, DEFAULT_MAX_RESPONSE_BYTES, Retry, Timeout
-from .session import Action, Done, Failed, Faulty, Open, Session, Unfit, Wait
+from .session import Action, Done, Failed, Faulty, Open, Session, Wait
 from .ticket import Ticket
 from .transport.defaults import default_async_http_client
 from .transport.exchange import Exchange, running
 from .transport.failures import report
 from .transport.foreign import attach, clocked, time_outs
 from .wire.codec import UNSET, Unset
-from .wire.request import ProtocolName, cancel_request
+from .wire.request import ProtocolName
 
 InputT = TypeVar("InputT", default=Any)
 ChunkT = TypeVar("ChunkT", default=Any)
 OutputT = TypeVar("OutputT", default=Any)
-
-CANCEL_SECONDS = 2.0  # how long the server may take to hear that a run was cancelled
 
 
 class AsyncClient:
@@ -72,7 +71,7 @@ class AsyncClient:
         base_url: str,
         *,
         http_client: Any = None,
-        headers: Headers | Callable[[], Headers] | Callable[[], Awaitable[Headers]] | None = None,
+        headers: HeaderSource | None = None,
         auth: Auth | None = None,
         timeout: float | Timeout | None = Timeout(),
         retry: Retry | None = Retry(),
@@ -94,15 +93,33 @@ class AsyncClient:
         )
         self._http = _Http(http_client)
 
+    @overload
+    def flow(
+        self, flow: FlowDef[InputT, ChunkT, OutputT], /
+    ) -> AsyncFlow[InputT, ChunkT, OutputT]: ...
+
+    @overload
     def flow(
         self,
-        flow: FlowDef[InputT, ChunkT, OutputT] | str,
+        flow: str,
+        /,
         *,
-        input: TypeForm[InputT] = Any,  # type: ignore[assignment]
-        chunk: TypeForm[ChunkT] = Any,  # type: ignore[assignment]
-        output: TypeForm[OutputT] = Any,  # type: ignore[assignment]
+        input: TypeForm[InputT] = ...,
+        chunk: TypeForm[ChunkT] = ...,
+        output: TypeForm[OutputT] = ...,
+        path: str | None = ...,
+    ) -> AsyncFlow[InputT, ChunkT, OutputT]: ...
+
+    def flow(
+        self,
+        flow: FlowDef[Any, Any, Any] | str,
+        /,
+        *,
+        input: Any = Any,
+        chunk: Any = Any,
+        output: Any = Any,
         path: str | None = None,
-    ) -> AsyncFlow[InputT, ChunkT, OutputT]:
+    ) -> AsyncFlow[Any, Any, Any]:
         """A flow to call, from its definition or from a name and types. Nothing is sent.
 
         Raises:
@@ -116,13 +133,9 @@ class AsyncClient:
     def with_options(
         self,
         *,
-        timeout: float | Timeout | None | Keep = KEEP,
-        retry: Retry | None | Keep = KEEP,
-        headers: Headers
-        | Callable[[], Headers]
-        | Callable[[], Awaitable[Headers]]
-        | None
-        | Keep = KEEP,
+        timeout: float | Timeout | Keep | None = KEEP,
+        retry: Retry | Keep | None = KEEP,
+        headers: HeaderSource | Keep | None = KEEP,
         strict: bool | Keep = KEEP,
     ) -> Self:
         """A copy with other options that shares the connections; closing either closes both."""
@@ -211,13 +224,9 @@ class AsyncFlow(Generic[InputT, ChunkT, OutputT]):
     def with_options(
         self,
         *,
-        timeout: float | Timeout | None | Keep = KEEP,
-        retry: Retry | None | Keep = KEEP,
-        headers: Headers
-        | Callable[[], Headers]
-        | Callable[[], Awaitable[Headers]]
-        | None
-        | Keep = KEEP,
+        timeout: float | Timeout | Keep | None = KEEP,
+        retry: Retry | Keep | None = KEEP,
+        headers: HeaderSource | Keep | None = KEEP,
         strict: bool | Keep = KEEP,
     ) -> AsyncFlow[InputT, ChunkT, OutputT]:
         """A copy with other options that shares the connections."""
@@ -321,21 +330,11 @@ class AsyncFlowStream(Generic[ChunkT, OutputT]):
         Raises:
             FlowError: how the call ended, if not with an output of its type.
         """
-        session = self._begin_reading()
-        try:
-            with self._exchange.lock:
-                session.drain()
-            while session.outcome is None:
-                await self._step(session)
-            await self._let_go()
-        except BaseException:
-            await self._interrupted()
-            raise
-        finally:
-            self._reader.release()
+        session = await self._advance(_never, drain=True)
         outcome = session.outcome
         if isinstance(outcome, Done):
             return outcome.output
+        assert outcome is not None, "a call that was waited for has ended"
         raise self._stamped(outcome.error) from None
 
     async def restart(self, input: Any = UNSET, /) -> None:
@@ -369,20 +368,14 @@ class AsyncFlowStream(Generic[ChunkT, OutputT]):
             try:
                 self._session.settle(monotonic())
                 with CancelScope(shield=True):
-                    await self._let_go()
+                    await self._end()
             finally:
                 self._reader.release()
 
     async def __aenter__(self) -> Self:
-        session = self._begin_reading()
-        try:
-            while session.outcome is None and not session.opened:
-                await self._step(session)
-        except BaseException:
-            await self._interrupted()
-            raise
-        finally:
-            self._reader.release()
+        session = await self._advance(_has_response)
+        if isinstance(session.outcome, Failed):
+            raise self._stamped(session.outcome.error) from None
         return self
 
     async def __aexit__(
@@ -395,8 +388,8 @@ class AsyncFlowStream(Generic[ChunkT, OutputT]):
 
     def __del__(self) -> None:
         if getattr(self, "_body", None) is not None:
-            self._exchange.abort()
-            self._http.graves.append((self._body, self._response))
+            fails = self._exchange.sever()
+            self._http.graves.append((self._body, self._response, fails))
             warnings.warn(
                 f"unclosed stream of flow {self._session.call.flow!r}", ResourceWarning, source=self
             )
@@ -409,35 +402,42 @@ class AsyncFlowStream(Generic[ChunkT, OutputT]):
 
     async def _pull(self) -> ChunkT | Faulty:
         """The next chunk, or what stands for one."""
-        session = self._begin_reading()
+        session = await self._advance(_has_chunk)
+        if self._ready:
+            return self._ready.popleft()
+        if isinstance(session.outcome, Failed):
+            raise self._stamped(session.outcome.error) from None
+        raise StopAsyncIteration
+
+    async def _advance(
+        self, enough: Callable[[Session[Any, Any]], bool], *, drain: bool = False
+    ) -> Session[ChunkT, OutputT]:
+        """Take steps until there is enough or the call has ended. One reader at a time."""
+        session = self._session
+        if not self._reader.acquire(blocking=False):
+            raise RuntimeError("the stream is being read already")
         try:
-            while not self._ready and session.outcome is None:
+            with self._exchange.lock:
+                session.waits(monotonic())
+                if drain:
+                    session.drain()
+            while session.outcome is None and not enough(session):
                 await self._step(session)
             if session.outcome is not None:
-                await self._let_go()
-            if self._ready:
-                return self._ready.popleft()
+                await self._end()
         except BaseException:
             await self._interrupted()
             raise
         finally:
             self._reader.release()
-        if isinstance(session.outcome, Failed):
-            raise self._stamped(session.outcome.error) from None
-        raise StopAsyncIteration
-
-    def _begin_reading(self) -> Session[ChunkT, OutputT]:
-        if not self._reader.acquire(blocking=False):
-            raise RuntimeError("the stream is being read already")
-        self._session.waits(monotonic())
-        return self._session
+        return session
 
     async def _interrupted(self) -> None:
-        """Whatever breaks into a read (KeyboardInterrupt, a caller's auth) ends the call."""
+        """Whatever breaks into a read (a cancelled task, KeyboardInterrupt, a caller's auth) ends the call."""
         self._exchange.cancel("the read was interrupted", tell=True)
         self._session.settle(monotonic())
         with CancelScope(shield=True):
-            await self._let_go()
+            await self._end()
 
     async def _step(self, session: Session[ChunkT, OutputT]) -> None:
         """Take the one action that the session wants next."""
@@ -458,10 +458,11 @@ class AsyncFlowStream(Generic[ChunkT, OutputT]):
     async def _open(self, session: Session[ChunkT, OutputT], action: Open) -> None:
         await self._let_go()
         self._http.live[self._exchange] = ref(self)
+        request = await self._http.request(self._settings, self._exchange, action)
         token = running.set(self._exchange)
         try:
-            response = await self._http.send(self._settings, self._exchange, action)
-        except Exception as error:  # noqa: BLE001 - told apart in one place, others are raised again
+            response = await self._http.send(self._settings, self._exchange, request)
+        except Exception as error:
             report(error, self._exchange)
             return
         finally:
@@ -478,14 +479,16 @@ class AsyncFlowStream(Generic[ChunkT, OutputT]):
         assert self._body is not None
         try:
             data = await self._http.read(self._exchange, self._body)
-        except Exception as error:  # noqa: BLE001 - as above
+        except Exception as error:
             report(error, self._exchange)
             return
         with self._exchange.lock:
-            if data is None:
-                session.eof(monotonic())
-            else:
+            if data is not None:
                 session.data(data, monotonic())
+            elif self._exchange.timed_out:
+                session.expired(monotonic())
+            else:
+                session.eof(monotonic())
 
     async def _sleep(self, session: Session[ChunkT, OutputT], seconds: float) -> None:
         """Wait on a socket that nobody writes to, but that cancelling shuts down."""
@@ -504,40 +507,53 @@ class AsyncFlowStream(Generic[ChunkT, OutputT]):
         body, self._body = self._body, None
         response = self._response
         if body is not None and response is not None:
+            fails = True
             try:
-                if self._session.clean:
-                    await self._drain(body)
-                else:
-                    self._exchange.sever()
+                if not self._session.clean or not await self._drain(body):
+                    fails = self._exchange.sever()
             except BaseException:
-                self._exchange.sever()
+                fails = self._exchange.sever()
                 raise
             finally:
-                await _bury(body, response)
                 self._exchange.detach()
-        self._http.forget(self._exchange)
-        await self._tell_cancelled()
+                await _bury(body, response, fails)
 
-    async def _drain(self, body: AsyncIterator[bytes]) -> None:
-        """What little follows the terminal frame, so that the connection can be used again."""
+    async def _drain(self, body: AsyncIterator[bytes]) -> bool:
+        """What little follows the terminal frame. False: too late or cut off, not to be used again."""
         self._exchange.begin_draining()
         try:
             while await self._http.read(self._exchange, body) is not None:
                 pass
-        except Exception:  # noqa: BLE001 - too late or cut off: then it is not used again
-            self._exchange.sever()
+        except Exception:
+            return False
         finally:
             self._exchange.end_draining()
+        return True
 
-    async def _tell_cancelled(self) -> None:
-        """Tell the server that nobody wants the run any more, where its protocol can."""
-        session = self._session
-        if session.wants_telling and not self._told:
+    async def _end(self) -> None:
+        """The call is over: free its connection, and tell the server if its run should stop too."""
+        await self._let_go()
+        self._http.live.pop(self._exchange, None)
+        if self._session.wants_telling and not self._told:
             self._told = True
-            await self._http.tell_cancelled(self._settings, session.trace_id or "")
+            session = calls.cancel_session(self._settings, self._session)
+            with suppress(FlowError):
+                await AsyncFlowStream(self._http, self._settings, session).result()
 
     def _stamped(self, error: FlowError) -> FlowError:
         return self._session.stamped(error, monotonic())
+
+
+def _never(session: Session[Any, Any]) -> bool:
+    return False
+
+
+def _has_response(session: Session[Any, Any]) -> bool:
+    return session.opened
+
+
+def _has_chunk(session: Session[Any, Any]) -> bool:
+    return bool(session.ready)
 
 
 class _Http:
@@ -547,28 +563,32 @@ class _Http:
         self.owned = http_client is None
         self.client: httpx.AsyncClient = default_async_http_client() if self.owned else http_client
         self.live: dict[Exchange, ref[AsyncFlowStream[Any, Any]]] = {}
-        self.graves: deque[tuple[Any, Any]] = deque()
+        self.graves: deque[tuple[Any, Any, bool]] = deque()
         self._loop: object = None
 
-    async def send(self, settings: Settings, exchange: Exchange, action: Open) -> httpx.Response:
-        """The response, its headers read and its body not."""
+    async def request(self, settings: Settings, exchange: Exchange, action: Open) -> httpx.Request:
+        """The request of one attempt, with the caller's headers as they are now."""
         self._check_loop()
         await self.bury()
+        exchange.begin(owned=self.owned)
         given = await _given_headers(settings)
-        headers = calls.request_headers(settings, action.url, action.headers, given)
-        request = self.client.build_request(
+        return self.client.build_request(
             "POST",
             action.url,
-            headers=headers,
+            headers=calls.request_headers(settings, action.url, action.headers, given),
             content=action.body,
             extensions={"timeout": time_outs(settings.timeout, exchange)},
         )
-        exchange.begin(owned=self.owned)
+
+    async def send(
+        self, settings: Settings, exchange: Exchange, request: httpx.Request
+    ) -> httpx.Response:
+        """The response, its headers read and its body not."""
         sending = self.client.send(
             request,
             stream=True,
             follow_redirects=False,
-            **calls.auth_argument(settings, action.url, owned=self.owned),
+            **calls.auth_argument(settings, str(request.url), owned=self.owned),
         )
         return await (sending if self.owned else clocked(exchange, sending))
 
@@ -576,24 +596,6 @@ class _Http:
         """The next bytes of a body; None at its end."""
         reading = anext(body, None)
         return await (reading if exchange.bound else clocked(exchange, reading))
-
-    async def tell_cancelled(self, settings: Settings, trace_id: str) -> None:
-        url, body = cancel_request(settings.base, trace_id)
-        given = await _given_headers(settings)
-        headers = calls.request_headers(settings, url, {"Content-Type": "application/json"}, given)
-        try:
-            await self.client.post(
-                url,
-                content=body,
-                headers=headers,
-                timeout=CANCEL_SECONDS,
-                **calls.auth_argument(settings, url, owned=self.owned),
-            )
-        except Exception as error:  # noqa: BLE001 - the caller's call is over whatever happens here
-            log.warning("could not tell the server about a cancelled run: %s", error)
-
-    def forget(self, exchange: Exchange) -> None:
-        self.live.pop(exchange, None)
 
     def _check_loop(self) -> None:
         """Connections belong to the event loop that made them."""
@@ -622,18 +624,23 @@ class _Http:
 
 async def _given_headers(settings: Settings) -> Headers | None:
     given = settings.headers() if callable(settings.headers) else settings.headers
-    return await given if inspect.isawaitable(given) else given
+    if inspect.isawaitable(given):
+        given = await given
+    return cast("Headers | None", given)
 
 
-async def _bury(body: AsyncIterator[bytes], response: httpx.Response) -> None:
+async def _bury(body: Any, response: httpx.Response, fails: bool) -> None:
     """End a body and its response, whatever state they are in, also in a cancelled task.
 
-    The body of a severed exchange is read to its error: generators that are left suspended would be
-    finalized by the event loop, later and with a warning.
+    A body that ends or `fails` at the next read is read to there: httpx and httpcore nest generators, and
+    those left suspended would be finalized by the event loop, later and with a warning.
     """
     with CancelScope(shield=True), suppress(Exception):
         try:
-            async for _ in body:
-                pass
+            if fails:
+                async for _ in body:
+                    pass
+            else:
+                await body.aclose()
         finally:
             await response.aclose()

@@ -28,10 +28,13 @@ from .wire.request import (
     BaseUrl,
     ProtocolName,
     WireProtocol,
+    cancel_request,
     raw_events,
     same_origin,
 )
 from .wire.sse import Event
+
+CANCEL_SECONDS = 2.0  # how long the server may take to hear that a run was cancelled
 
 log = logging.getLogger("streamflow_client")
 
@@ -40,6 +43,8 @@ ChunkT = TypeVar("ChunkT")
 OutputT = TypeVar("OutputT")
 
 Headers = Mapping[str, str]
+HeaderSource = Headers | Callable[[], Headers]
+AsyncHeaderSource = HeaderSource | Callable[[], Awaitable[Headers]]
 Auth = httpx.Auth | tuple[str, str] | str
 
 
@@ -61,7 +66,7 @@ class Settings:
     retry: Retry | None
     strict: bool
     limits: Limits
-    headers: Headers | Callable[[], Headers] | Callable[[], Awaitable[Headers]] | None
+    headers: Any  # HeaderSource | None, or AsyncHeaderSource | None: each client knows its own
     auth: Auth | None
 
     def __repr__(self) -> str:
@@ -117,8 +122,8 @@ def make_settings(
 def changed(
     settings: Settings,
     *,
-    timeout: float | Timeout | None | Keep,
-    retry: Retry | None | Keep,
+    timeout: float | Timeout | Keep | None,
+    retry: Retry | Keep | None,
     headers: Any,
     strict: bool | Keep,
 ) -> Settings:
@@ -192,17 +197,32 @@ def new_session(
 ) -> Session[ChunkT, OutputT]:
     """A session for one call of a flow with an encoded input."""
     codec = definition.codec(strict=settings.strict)
-    return _session(settings, definition, codec, data, PROTOCOLS[settings.protocol], streaming, resume)
+    return _session(
+        settings, definition, codec, data, PROTOCOLS[settings.protocol], streaming, resume
+    )
 
 
 def new_event_session(
     settings: Settings, definition: FlowDef[Any, Any, Any], data: bytes | None
 ) -> Session[ServerSentEvent, None]:
     """A session that hands out raw events."""
-    codec: Codec[Any, ServerSentEvent, None] = Codec(
-        definition.name, Any, Any, None, strict=False
-    )
+    codec: Codec[Any, ServerSentEvent, None] = Codec(definition.name, Any, Any, None, strict=False)
     return _session(settings, definition, codec, data, raw_events(_as_event), True, None)
+
+
+def cancel_session(settings: Settings, cancelled: Session[Any, Any]) -> Session[None, Any]:
+    """A session that tells the server to stop the run of a cancelled one."""
+    url, body = cancel_request(settings.base, cancelled.trace_id or "")
+    call = replace(cancelled.call, url=url, body=body, streaming=False)
+    return Session(
+        call,
+        Codec(call.flow, Any, Any, Any, strict=False),
+        timeout=Timeout(total=CANCEL_SECONDS),
+        retry=None,
+        limits=settings.limits,
+        delay=_delays(None),
+        key="",
+    )
 
 
 def _as_event(event: Event) -> ServerSentEvent:
@@ -270,7 +290,7 @@ def _delays(retry: Retry | None) -> Callable[[int], float]:
     def delay(attempt: int) -> float:
         if retry is None:
             return 0.0
-        from tenacity import RetryCallState, wait_random_exponential  # noqa: PLC0415 - slow import
+        from tenacity import RetryCallState, wait_random_exponential
 
         state = RetryCallState(None, None, (), {})  # type: ignore[arg-type]  # only its number is read
         state.attempt_number = attempt

@@ -15,32 +15,30 @@ from contextlib import suppress
 from threading import Lock
 from time import monotonic
 from types import TracebackType
-from typing import Any, Generic
+from typing import Any, Generic, Self, overload
 from weakref import ref
 
 import httpx
 from httpx_sse import ServerSentEvent
-from typing_extensions import Self, TypeForm, TypeVar
+from typing_extensions import TypeForm, TypeVar
 
 from . import calls
-from .calls import KEEP, Auth, Headers, Keep, Liveness, Settings, log
+from .calls import KEEP, Auth, HeaderSource, Keep, Liveness, Settings, log
 from .errors import FlowError
 from .flowdef import FlowDef
 from .options import DEFAULT_MAX_EVENT_BYTES, DEFAULT_MAX_RESPONSE_BYTES, Retry, Timeout
-from .session import Action, Done, Failed, Faulty, Open, Session, Unfit, Wait
+from .session import Action, Done, Failed, Faulty, Open, Session, Wait
 from .ticket import Ticket
 from .transport.defaults import default_http_client
 from .transport.exchange import Exchange, running
 from .transport.failures import report
 from .transport.foreign import Watch, time_outs
 from .wire.codec import UNSET, Unset
-from .wire.request import ProtocolName, cancel_request
+from .wire.request import ProtocolName
 
 InputT = TypeVar("InputT", default=Any)
 ChunkT = TypeVar("ChunkT", default=Any)
 OutputT = TypeVar("OutputT", default=Any)
-
-CANCEL_SECONDS = 2.0  # how long the server may take to hear that a run was cancelled
 
 
 class Client:
@@ -69,7 +67,7 @@ class Client:
         base_url: str,
         *,
         http_client: Any = None,
-        headers: Headers | Callable[[], Headers] | None = None,
+        headers: HeaderSource | None = None,
         auth: Auth | None = None,
         timeout: float | Timeout | None = Timeout(),
         retry: Retry | None = Retry(),
@@ -91,15 +89,31 @@ class Client:
         )
         self._http = _Http(http_client)
 
+    @overload
+    def flow(self, flow: FlowDef[InputT, ChunkT, OutputT], /) -> Flow[InputT, ChunkT, OutputT]: ...
+
+    @overload
     def flow(
         self,
-        flow: FlowDef[InputT, ChunkT, OutputT] | str,
+        flow: str,
+        /,
         *,
-        input: TypeForm[InputT] = Any,  # type: ignore[assignment]
-        chunk: TypeForm[ChunkT] = Any,  # type: ignore[assignment]
-        output: TypeForm[OutputT] = Any,  # type: ignore[assignment]
+        input: TypeForm[InputT] = ...,
+        chunk: TypeForm[ChunkT] = ...,
+        output: TypeForm[OutputT] = ...,
+        path: str | None = ...,
+    ) -> Flow[InputT, ChunkT, OutputT]: ...
+
+    def flow(
+        self,
+        flow: FlowDef[Any, Any, Any] | str,
+        /,
+        *,
+        input: Any = Any,
+        chunk: Any = Any,
+        output: Any = Any,
         path: str | None = None,
-    ) -> Flow[InputT, ChunkT, OutputT]:
+    ) -> Flow[Any, Any, Any]:
         """A flow to call, from its definition or from a name and types. Nothing is sent.
 
         Raises:
@@ -113,9 +127,9 @@ class Client:
     def with_options(
         self,
         *,
-        timeout: float | Timeout | None | Keep = KEEP,
-        retry: Retry | None | Keep = KEEP,
-        headers: Headers | Callable[[], Headers] | None | Keep = KEEP,
+        timeout: float | Timeout | Keep | None = KEEP,
+        retry: Retry | Keep | None = KEEP,
+        headers: HeaderSource | Keep | None = KEEP,
         strict: bool | Keep = KEEP,
     ) -> Self:
         """A copy with other options that shares the connections; closing either closes both."""
@@ -202,9 +216,9 @@ class Flow(Generic[InputT, ChunkT, OutputT]):
     def with_options(
         self,
         *,
-        timeout: float | Timeout | None | Keep = KEEP,
-        retry: Retry | None | Keep = KEEP,
-        headers: Headers | Callable[[], Headers] | None | Keep = KEEP,
+        timeout: float | Timeout | Keep | None = KEEP,
+        retry: Retry | Keep | None = KEEP,
+        headers: HeaderSource | Keep | None = KEEP,
         strict: bool | Keep = KEEP,
     ) -> Flow[InputT, ChunkT, OutputT]:
         """A copy with other options that shares the connections."""
@@ -309,21 +323,11 @@ class FlowStream(Generic[ChunkT, OutputT]):
         Raises:
             FlowError: how the call ended, if not with an output of its type.
         """
-        session = self._begin_reading()
-        try:
-            with self._exchange.lock:
-                session.drain()
-            while session.outcome is None:
-                self._step(session)
-            self._let_go()
-        except BaseException:
-            self._interrupted()
-            raise
-        finally:
-            self._reader.release()
+        session = self._advance(_never, drain=True)
         outcome = session.outcome
         if isinstance(outcome, Done):
             return outcome.output
+        assert outcome is not None, "a call that was waited for has ended"
         raise self._stamped(outcome.error) from None
 
     def restart(self, input: Any = UNSET, /) -> None:
@@ -356,20 +360,14 @@ class FlowStream(Generic[ChunkT, OutputT]):
         if self._reader.acquire(blocking=False):
             try:
                 self._session.settle(monotonic())
-                self._let_go()
+                self._end()
             finally:
                 self._reader.release()
 
     def __enter__(self) -> Self:
-        session = self._begin_reading()
-        try:
-            while session.outcome is None and not session.opened:
-                self._step(session)
-        except BaseException:
-            self._interrupted()
-            raise
-        finally:
-            self._reader.release()
+        session = self._advance(_has_response)
+        if isinstance(session.outcome, Failed):
+            raise self._stamped(session.outcome.error) from None
         return self
 
     def __exit__(
@@ -382,7 +380,7 @@ class FlowStream(Generic[ChunkT, OutputT]):
 
     def __del__(self) -> None:
         if getattr(self, "_body", None) is not None:
-            self._exchange.abort()
+            self._exchange.sever()
             self._http.graves.append((self._body, self._response))
             warnings.warn(
                 f"unclosed stream of flow {self._session.call.flow!r}", ResourceWarning, source=self
@@ -396,34 +394,41 @@ class FlowStream(Generic[ChunkT, OutputT]):
 
     def _pull(self) -> ChunkT | Faulty:
         """The next chunk, or what stands for one."""
-        session = self._begin_reading()
+        session = self._advance(_has_chunk)
+        if self._ready:
+            return self._ready.popleft()
+        if isinstance(session.outcome, Failed):
+            raise self._stamped(session.outcome.error) from None
+        raise StopIteration
+
+    def _advance(
+        self, enough: Callable[[Session[Any, Any]], bool], *, drain: bool = False
+    ) -> Session[ChunkT, OutputT]:
+        """Take steps until there is enough or the call has ended. One reader at a time."""
+        session = self._session
+        if not self._reader.acquire(blocking=False):
+            raise RuntimeError("the stream is being read already")
         try:
-            while not self._ready and session.outcome is None:
+            with self._exchange.lock:
+                session.waits(monotonic())
+                if drain:
+                    session.drain()
+            while session.outcome is None and not enough(session):
                 self._step(session)
             if session.outcome is not None:
-                self._let_go()
-            if self._ready:
-                return self._ready.popleft()
+                self._end()
         except BaseException:
             self._interrupted()
             raise
         finally:
             self._reader.release()
-        if isinstance(session.outcome, Failed):
-            raise self._stamped(session.outcome.error) from None
-        raise StopIteration
-
-    def _begin_reading(self) -> Session[ChunkT, OutputT]:
-        if not self._reader.acquire(blocking=False):
-            raise RuntimeError("the stream is being read already")
-        self._session.waits(monotonic())
-        return self._session
+        return session
 
     def _interrupted(self) -> None:
-        """Whatever breaks into a read (KeyboardInterrupt, a caller's auth) ends the call."""
+        """Whatever breaks into a read (a cancelled task, KeyboardInterrupt, a caller's auth) ends the call."""
         self._exchange.cancel("the read was interrupted", tell=True)
         self._session.settle(monotonic())
-        self._let_go()
+        self._end()
 
     def _step(self, session: Session[ChunkT, OutputT]) -> None:
         """Take the one action that the session wants next."""
@@ -444,10 +449,11 @@ class FlowStream(Generic[ChunkT, OutputT]):
     def _open(self, session: Session[ChunkT, OutputT], action: Open) -> None:
         self._let_go()
         self._http.live[self._exchange] = ref(self)
+        request = self._http.request(self._settings, self._exchange, action)
         token = running.set(self._exchange)
         try:
-            response = self._http.send(self._settings, self._exchange, action)
-        except Exception as error:  # noqa: BLE001 - told apart in one place, others are raised again
+            response = self._http.send(self._settings, self._exchange, request)
+        except Exception as error:
             report(error, self._exchange)
             return
         finally:
@@ -464,14 +470,16 @@ class FlowStream(Generic[ChunkT, OutputT]):
         assert self._body is not None
         try:
             data = next(self._body, None)
-        except Exception as error:  # noqa: BLE001 - as above
+        except Exception as error:
             report(error, self._exchange)
             return
         with self._exchange.lock:
-            if data is None:
-                session.eof(monotonic())
-            else:
+            if data is not None:
                 session.data(data, monotonic())
+            elif self._exchange.timed_out:
+                session.expired(monotonic())
+            else:
+                session.eof(monotonic())
 
     def _sleep(self, session: Session[ChunkT, OutputT], seconds: float) -> None:
         """Wait on a socket that nobody writes to, but that cancelling shuts down."""
@@ -490,35 +498,50 @@ class FlowStream(Generic[ChunkT, OutputT]):
         body, self._body = self._body, None
         response = self._response
         if body is not None and response is not None:
-            if self._session.clean:
-                self._drain(body)
-            else:
+            if not self._session.clean or not self._drain(body):
                 self._exchange.sever()
             if self._watch is not None:
                 self._watch.stop()
             self._exchange.detach()
             with suppress(Exception):
                 response.close()
-        self._http.forget(self._exchange)
-        self._tell_cancelled()
 
-    def _drain(self, body: Iterator[bytes]) -> None:
-        """What little follows the terminal frame, so that the connection can be used again."""
+    def _drain(self, body: Iterator[bytes]) -> bool:
+        """What little follows the terminal frame. False: too late or cut off, not to be used again."""
         self._exchange.begin_draining()
-        with suppress(Exception):
+        try:
             for _ in body:
                 pass
-        self._exchange.end_draining()
+        except Exception:
+            return False
+        finally:
+            self._exchange.end_draining()
+        return True
 
-    def _tell_cancelled(self) -> None:
-        """Tell the server that nobody wants the run any more, where its protocol can."""
-        session = self._session
-        if session.wants_telling and not self._told:
+    def _end(self) -> None:
+        """The call is over: free its connection, and tell the server if its run should stop too."""
+        self._let_go()
+        self._http.live.pop(self._exchange, None)
+        if self._session.wants_telling and not self._told:
             self._told = True
-            self._http.tell_cancelled(self._settings, session.trace_id or "")
+            session = calls.cancel_session(self._settings, self._session)
+            with suppress(FlowError):
+                FlowStream(self._http, self._settings, session).result()
 
     def _stamped(self, error: FlowError) -> FlowError:
         return self._session.stamped(error, monotonic())
+
+
+def _never(session: Session[Any, Any]) -> bool:
+    return False
+
+
+def _has_response(session: Session[Any, Any]) -> bool:
+    return session.opened
+
+
+def _has_chunk(session: Session[Any, Any]) -> bool:
+    return bool(session.ready)
 
 
 class _Http:
@@ -530,43 +553,30 @@ class _Http:
         self.live: dict[Exchange, ref[FlowStream[Any, Any]]] = {}
         self.graves: deque[tuple[Any, Any]] = deque()
 
-    def send(self, settings: Settings, exchange: Exchange, action: Open) -> httpx.Response:
-        """The response, its headers read and its body not."""
+    def request(self, settings: Settings, exchange: Exchange, action: Open) -> httpx.Request:
+        """The request of one attempt, with the caller's headers as they are now."""
+
         self.bury()
+        exchange.begin(owned=self.owned)
         given = settings.headers() if callable(settings.headers) else settings.headers
-        headers = calls.request_headers(settings, action.url, action.headers, given)
-        request = self.client.build_request(
+        return self.client.build_request(
             "POST",
             action.url,
-            headers=headers,
+            headers=calls.request_headers(settings, action.url, action.headers, given),
             content=action.body,
             extensions={"timeout": time_outs(settings.timeout, exchange)},
         )
-        exchange.begin(owned=self.owned)
+
+    def send(
+        self, settings: Settings, exchange: Exchange, request: httpx.Request
+    ) -> httpx.Response:
+        """The response, its headers read and its body not."""
         return self.client.send(
             request,
             stream=True,
             follow_redirects=False,
-            **calls.auth_argument(settings, action.url, owned=self.owned),
+            **calls.auth_argument(settings, str(request.url), owned=self.owned),
         )
-
-    def tell_cancelled(self, settings: Settings, trace_id: str) -> None:
-        url, body = cancel_request(settings.base, trace_id)
-        given = settings.headers() if callable(settings.headers) else settings.headers
-        headers = calls.request_headers(settings, url, {"Content-Type": "application/json"}, given)
-        try:
-            self.client.post(
-                url,
-                content=body,
-                headers=headers,
-                timeout=CANCEL_SECONDS,
-                **calls.auth_argument(settings, url, owned=self.owned),
-            )
-        except Exception as error:  # noqa: BLE001 - the caller's call is over whatever happens here
-            log.warning("could not tell the server about a cancelled run: %s", error)
-
-    def forget(self, exchange: Exchange) -> None:
-        self.live.pop(exchange, None)
 
     def bury(self) -> None:
         """Close what finalizers left behind; they may neither lock nor wait themselves."""

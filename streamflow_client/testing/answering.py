@@ -80,7 +80,7 @@ class Sender:
         return next((found for found in bad if found is not None), payload)
 
     async def stream(self, headers: Headers, tape: Tape, framing: Framing) -> None:
-        """Send a tape from its first chunk to its ending. Raises `Cut` where a fault closes the connection."""
+        """Send a tape from its first chunk to its ending. Raises `Cut` as `reply` does."""
         self._chunked = True
         await self._head(200, (*headers, ("Transfer-Encoding", "chunked")))
         try:

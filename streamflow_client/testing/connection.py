@@ -26,7 +26,11 @@ class Connection(asyncio.Protocol):
     """Reads while it writes, so that a client that leaves is noticed at once."""
 
     def __init__(
-        self, number: int, answer: Answer, counts: Connections, on_end: Callable[["Connection"], None]
+        self,
+        number: int,
+        answer: Answer,
+        counts: Connections,
+        on_end: Callable[["Connection"], None],
     ) -> None:
         self.number = number
         self.requests = 0
@@ -48,7 +52,9 @@ class Connection(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         assert isinstance(transport, asyncio.Transport)
         # Then "drained" means that the kernel has every byte, and a fault may cut exactly there.
-        transport.set_write_buffer_limits(high=0)
+        # (A TLS transport pauses at its mark, a plain one above it.)
+        secure = transport.get_extra_info("sslcontext") is not None
+        transport.set_write_buffer_limits(high=int(secure), low=0)
         self._transport = transport
 
     def data_received(self, data: bytes) -> None:
@@ -97,6 +103,10 @@ class Connection(asyncio.Protocol):
     # --- called by the listener ---
 
     def abort(self) -> None:
+        """Cut the connection and the answer in course, without blaming the client."""
+        task, self._task = self._task, None
+        if task is not None:
+            task.cancel()
         if self._transport is not None:
             self._transport.abort()
 

@@ -1,7 +1,8 @@
 """How each kind of server speaks the callable protocol: one table of functions a dialect.
 
 In: payloads as JSON bytes, failures, paths. Out: frames and replies as bytes.
-A new dialect is a `replace(EXPRESS, …)` of a few lines. Sockets, flows and faults do not belong here.
+A new dialect is a `replace(EXPRESS, …)` of a few lines. Sockets, flows and faults do not belong
+here.
 """
 
 import base64
@@ -28,7 +29,8 @@ class Framing:
 
 @dataclass(frozen=True, slots=True)
 class Dialect:
-    """One kind of server. The functions are given payloads that are empty for JavaScript's `undefined`."""
+    """One kind of server. The functions are given payloads that are empty for JavaScript's
+    `undefined`."""
 
     name: str
     framing: Framing
@@ -55,8 +57,8 @@ def enveloped(key: bytes, payload: bytes) -> bytes:
     return b'{"%b":%b}' % (key, payload) if payload else b"{}"
 
 
-def failure_fields(failure: Failure, message: str) -> dict[str, Any]:
-    fields = {"status": failure.status, "message": message}
+def _failure_fields(failure: Failure) -> dict[str, Any]:
+    fields = {"status": failure.status, "message": failure.message}
     return fields if failure.details is None else {"details": failure.details, **fields}
 
 
@@ -102,7 +104,7 @@ def _express_json(status: int, body: bytes, extra: Headers = ()) -> Reply:
 
 def _express_failure_json(failure: Failure) -> bytes:
     if failure.public:
-        return dump(failure_fields(failure, failure.message))
+        return dump(_failure_fields(failure))
     return dump({"message": "Internal Error", "status": "INTERNAL"})
 
 
@@ -139,6 +141,7 @@ def _express_ending(ending: Ending) -> bytes:
 
 
 def sse_chunk(payload: bytes) -> bytes:
+    """A chunk's event, the same in every dialect."""
     return b"data: %b\n\n" % enveloped(b"message", payload)
 
 
@@ -204,7 +207,7 @@ GO = Dialect(
     stream_headers=_go_stream_headers,
     result=_go_result,
     failure=lambda failure: plain_text(failure.http_status, failure.message),
-    unknown_path=lambda *_: plain_text(404, "404 page not found"),
+    unknown_path=lambda _method, _path: plain_text(404, "404 page not found"),
     malformed_body=lambda reason: plain_text(400, reason),
     unknown_stream=lambda _: Reply(204),
     announces_keep_alive=False,

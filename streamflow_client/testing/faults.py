@@ -1,15 +1,16 @@
 """What can be made to go wrong with one response.
 
-In: the numbers a test chooses. Out: frozen values, given to `StubServer.script` and `StubServer.always`.
-Nothing is done here: `answering.py` reads these values and bends the response.
+In: the numbers a test chooses. Out: frozen values, given to `StubServer.script` and
+`StubServer.always`. Nothing is done here: `answering.py` reads these values and bends the response.
 
 The classes are in lower case since they read as verbs in a script:
 `stub.script("menu", faults.drop(after_chunks=2), None)`.
 A tuple of faults in one place acts together, for example `(pieces(1), drop(after_bytes=40))`.
 
 Chunks and bytes are counted within one response: on a resumed stream the replayed chunks count too.
-A count that the response never reaches has no effect. In a plain JSON response there are no chunks, so
-`after_chunks=0` means "after the headers", and the faults that insert a bad event spoil the result instead.
+A count that the response never reaches has no effect. In a plain JSON response there are no
+chunks, so `after_chunks=0` means "after the headers", and the faults that insert a bad event spoil
+the result instead.
 """
 
 from dataclasses import dataclass
@@ -34,7 +35,7 @@ class trickle_headers:
 class status:
     """This HTTP status instead of an answer; the flow does not run.
 
-    `retry_after` becomes the Retry-After header: seconds, or any text. `headers` are added as they are.
+    `retry_after` becomes the Retry-After header: seconds, or any text. `headers` are added.
     """
 
     code: int
@@ -46,19 +47,19 @@ class status:
 
 @dataclass(frozen=True, slots=True)
 class html_page:
-    """An HTML page, as a login portal or a proxy sends it, instead of an answer; the flow does not run."""
+    """An HTML page instead of an answer, as login portals send it; the flow does not run."""
 
     status: int = 200
 
 
 @dataclass(frozen=True, slots=True)
 class stream_not_found_html:
-    """The HTML 500 naming StreamNotFoundError that an Express app mixing ESM and CommonJS sends on resume."""
+    """The HTML 500 that Express apps mixing ESM and CommonJS answer to an unknown stream id."""
 
 
 @dataclass(frozen=True, slots=True)
 class raw:
-    """Exactly these bytes instead of a response, then the connection is closed; the flow does not run."""
+    """Exactly these bytes and a close instead of a response; the flow does not run."""
 
     data: bytes
 
@@ -70,7 +71,8 @@ class close_before_response:
 
 @dataclass(frozen=True, slots=True)
 class drop:
-    """A clean FIN in the middle of the response. `after_bytes` counts body bytes, without HTTP framing.
+    """A clean FIN in the middle of the response. `after_bytes` counts body bytes, without HTTP
+    framing.
 
     Without a count the connection ends right after the headers.
     """
@@ -89,7 +91,7 @@ class reset:
 
 @dataclass(frozen=True, slots=True)
 class clean_eof:
-    """The body ends correctly after that many chunks, without the terminal frame; the connection lives on."""
+    """The body ends correctly after that many chunks, without the terminal frame."""
 
     after_chunks: int = 0
 
@@ -103,7 +105,7 @@ class stall:
 
 @dataclass(frozen=True, slots=True)
 class pings:
-    """Only `: ping` comments after that many chunks, one every `every` seconds, until the client leaves."""
+    """Only `: ping` comments after that many chunks, one every `every` seconds, for ever."""
 
     every: float = 0.1
     after_chunks: int = 0

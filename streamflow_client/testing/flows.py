@@ -1,7 +1,7 @@
 """Flow functions as they are declared: their types, schemas and arguments.
 
-In: a Python function with annotations. Out: a `Flow`, which turns the JSON of a request into arguments and
-describes itself by JSON schemas. Running it belongs to `running.py`.
+In: a Python function with annotations. Out: a `Flow`, which turns the JSON of a request into
+arguments and describes itself by JSON schemas. Running it belongs to `running.py`.
 """
 
 import inspect
@@ -63,6 +63,7 @@ class Flow:
 
 
 def schema_of(kind: TypeAdapter[Any], mode: Any) -> dict[str, Any]:
+    """The JSON schema of a type, by wire names; `mode` is "validation" or "serialization"."""
     return kind.json_schema(by_alias=True, mode=mode)
 
 
@@ -75,7 +76,7 @@ def declare(
     description: str,
     namespace: Mapping[str, Any],
 ) -> Flow:
-    """Read a function's signature; `namespace` holds the names its annotations may use beside the globals."""
+    """Read a function's signature; `namespace` holds local names that annotations may use."""
     name = name or function.__name__
     hints = get_type_hints(function, localns=dict(namespace), include_extras=True)
     parameters = inspect.signature(function).parameters

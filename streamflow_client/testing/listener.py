@@ -18,7 +18,8 @@ from .connection import Connection
 from .service import Service
 
 _BACKLOG = 4096
-# asyncio holds a TLS connection open until the other side says goodbye, too: here a FIN shall be seen soon.
+# asyncio holds a TLS connection open until the other side says goodbye, too: here a FIN shall be
+# seen soon.
 _TLS_GOODBYE = 0.2
 # How long a flow function may go on, in its thread, after it was told that the stub stops.
 _GRACE = 1.0
@@ -27,9 +28,7 @@ _GRACE = 1.0
 class Listener:
     """Serves from `start` to `stop`, once."""
 
-    def __init__(
-        self, service: Service, host: str, port: int, tls: ssl.SSLContext | None
-    ) -> None:
+    def __init__(self, service: Service, host: str, port: int, tls: ssl.SSLContext | None) -> None:
         self._service = service
         self._tls = tls
         self._socket = _bound(host, port)
@@ -130,11 +129,11 @@ class Listener:
         self._socket.close()
         executions = self._service.cancel_all()
         self._threads = [run.thread for run in executions if run.thread is not None]
+        for connection in list(self._connections):
+            connection.abort()
         for task in self._handshakes:
             task.cancel()
         await asyncio.gather(*self._handshakes, return_exceptions=True)
-        for connection in list(self._connections):
-            connection.abort()
         if self._connections:
             self._all_closed.clear()
             await self._all_closed.wait()
@@ -158,5 +157,7 @@ def _wait_for(threads: list[threading.Thread]) -> None:
     for thread in threads:
         thread.join(max(0.0, deadline - time.monotonic()))
         if thread.is_alive():
-            message = f"{thread.name!r} goes on after the stub stopped: wait on call.client_gone in it"
+            message = (
+                f"{thread.name!r} goes on after the stub stopped: wait on call.client_gone in it"
+            )
             warnings.warn(message, ResourceWarning, stacklevel=4)

@@ -11,7 +11,8 @@ from typing import Any, Final
 
 from pydantic_core import to_json
 
-# https://grpc.github.io/grpc/core/md_doc_statuscodes.html: name → (number, HTTP status as Genkit maps it)
+# https://grpc.github.io/grpc/core/md_doc_statuscodes.html: name → (number, HTTP status as Genkit
+# maps it)
 STATUSES: Final[dict[str, tuple[int, int]]] = {
     "OK": (0, 200),
     "CANCELLED": (1, 499),
@@ -55,7 +56,7 @@ class FlowFailure(Exception):
 
 
 class RunCancelled(Exception):
-    """Raised by `send` in a flow whose run was cancelled: the client left, asked for it, or the stub stops."""
+    """Raised by `send`: the client left or cancelled the run, or the stub stops."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +93,7 @@ CANCELLED: Final = Failure("CANCELLED", "The run was cancelled")
 
 
 def dump(value: object) -> bytes:
-    """A value as compact JSON in UTF-8, models and dataclasses by their wire names; `UNDEFINED` is empty."""
+    """A value as compact JSON in UTF-8, by wire names; `UNDEFINED` is empty."""
     return b"" if value is UNDEFINED else to_json(value, by_alias=True)
 
 

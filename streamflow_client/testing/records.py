@@ -16,7 +16,7 @@ Outcome = Literal["running", "finished", "failed", "cancelled"]
 
 @dataclass(frozen=True, slots=True)
 class Received:
-    """One request. `at` is in monotonic seconds; connections are counted from 1, requests on each too."""
+    """One request, the `nth` on its `connection`, both from 1. `at` is in monotonic seconds."""
 
     method: str
     path: str
@@ -37,7 +37,7 @@ class Received:
 
 @dataclass(slots=True)
 class Run:
-    """One run of a flow function. `client_left` is when its client went away, in monotonic seconds."""
+    """One run of a flow function. `client_left`: when its client went, in monotonic seconds."""
 
     flow: str
     input: Any
@@ -75,7 +75,8 @@ class Board:
 
     def changed(self) -> None:
         """Called after every event: wakes those who wait."""
-        # Unlocked look first, as chunks come by the thousand: a waiter counts itself before it looks.
+        # Unlocked look first, as chunks come by the thousand: a waiter counts itself before it
+        # looks.
         if self._waiting:
             with self._changed:
                 self._changed.notify_all()
@@ -90,7 +91,7 @@ class Board:
         self.changed()
 
     def wait_until(self, condition: Callable[[], object], timeout: float) -> None:
-        """Block until `condition()` is true; AssertionError with the state after `timeout` seconds."""
+        """Block until `condition()`; AssertionError with the state after `timeout` seconds."""
         deadline = time.monotonic() + timeout
         with self._changed:
             self._waiting += 1

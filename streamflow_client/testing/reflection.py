@@ -25,7 +25,7 @@ def framing(trace_id: str, *, streaming: bool) -> Framing:
 
 
 def _line(payload: bytes) -> bytes:
-    # JSON.stringify(undefined) + "\n"
+    # What JSON.stringify makes of undefined.
     return (payload or b"undefined") + b"\n"
 
 
@@ -39,12 +39,14 @@ def _ending(ending: Ending, trace_id: str) -> bytes:
 
 
 def run_headers(trace_id: str, *, streaming: bool) -> Headers:
+    """The headers of a run, sent at once: the trace id in them is what cancels it."""
     kind = "text/plain" if streaming else "application/json"
     ids = (("X-Genkit-Trace-Id", trace_id), ("X-Genkit-Span-Id", secrets.token_hex(8)))
     return (*_SERVER, *ids, ("Content-Type", kind))
 
 
 def unknown_action(key: str) -> Reply:
+    """The 404 for a key that names no flow."""
     body = f"action {key} not found".encode()
     return Reply(404, (*_SERVER, ("Content-Type", "text/html; charset=utf-8"), etag(body)), body)
 

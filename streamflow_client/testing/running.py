@@ -1,7 +1,7 @@
 """Runs one flow function, in a thread of its own or as a task on the stub's loop.
 
-In: a `Flow` and its arguments. Out: chunks and one ending on a `Tape`, and the `Run` record kept true.
-HTTP, and who reads the tape, belongs elsewhere.
+In: a `Flow` and its arguments. Out: chunks and one ending on a `Tape`, and the `Run` record kept
+true. HTTP, and who reads the tape, belongs elsewhere.
 """
 
 import asyncio
@@ -25,7 +25,7 @@ class Call:
     headers: Mapping[str, str]
     stream_id: str | None
     client_gone: threading.Event = field(default_factory=threading.Event)
-    """Set when the client left (never for a durable stream), the run was cancelled, or the stub stops."""
+    """Set when the client left (but a durable stream), on a cancel, and when the stub stops."""
     _gone: asyncio.Event = field(default_factory=asyncio.Event)
 
     async def wait_gone(self) -> None:
@@ -93,7 +93,7 @@ class Execution:
         helpers = self._helpers(send=self._send)
         try:
             result = Result(dump(self._flow.function(*arguments, **helpers)))
-        except BaseException as error:  # a SystemExit in a flow must end its run, too
+        except BaseException as error:  # noqa: BLE001 - a SystemExit must end the run, too
             self._end_with_failure(error)
         else:
             self._end(result, "finished")
@@ -106,7 +106,7 @@ class Execution:
             result = Result(dump(await self._flow.function(*arguments, **helpers)))
         except asyncio.CancelledError:
             self.cancel()
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 - whatever it is becomes a failure frame
             self._end_with_failure(error)
         else:
             self._end(result, "finished")

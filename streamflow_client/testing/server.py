@@ -4,9 +4,9 @@ In: declared flows, options, scripts. Out: a listening server, and records of wh
 Requests belong to `service.py`, threads and sockets to `listener.py`.
 """
 
+import inspect
 import ssl
-import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
@@ -41,8 +41,8 @@ class StubServer:
         host: str = "127.0.0.1",
         port: int = 0,
     ) -> None:
-        """`stream_ttl` and `keep_alive` are seconds: how long an ended durable stream may be resumed,
-        and how long an idle connection is kept. Port 0 takes a free one at every start.
+        """`stream_ttl` and `keep_alive` are seconds: how long an ended durable stream may be
+        resumed, and how long an idle connection is kept. Port 0 takes a free one at every start.
         """
         self._board = Board()
         self._service = Service(
@@ -77,11 +77,13 @@ class StubServer:
     ) -> Any:
         """Declare a flow: a sync or async function of one input, and, if wanted, `send` and `call`.
 
-        Served at `path`, by default `/{name}`; the name is by default the function's. A `durable` flow's
-        streams can be resumed. A sync function runs in a thread of its own, an async one on the stub's loop.
+        Served at `path`, by default `/{name}`; the name is by default the function's. A `durable`
+        flow's streams can be resumed. A sync function runs in a thread of its own, an async one on
+        the stub's loop.
         """
         # Models may be local to the test that declares the flow.
-        namespace = sys._getframe(1).f_locals
+        frame = inspect.currentframe()
+        namespace = frame.f_back.f_locals if frame and frame.f_back else {}
 
         def add(function: _F) -> _F:
             flow = declare(
@@ -156,7 +158,9 @@ class StubServer:
 
     def _running(self) -> Listener:
         if self._listener is None:
-            raise RuntimeError("the stub does not run: use it as a context manager, or call start()")
+            raise RuntimeError(
+                "the stub does not run: use it as a context manager, or call start()"
+            )
         return self._listener
 
     # --- faults ---
@@ -164,18 +168,19 @@ class StubServer:
     def script(self, key: str, *faults: Faults) -> None:
         """Queue one fault for each coming request, None to behave. An empty queue behaves.
 
-        `key` is a flow's name (calls, resumes and Reflection runs count), a path with its slash, or "*"
-        for any request. The most telling queue is served first.
+        `key` is a flow's name (calls, resumes and Reflection runs count), a path with its slash,
+        or "*" for any request. The most telling queue is served first.
         """
         self._service.scripts.queues[key].extend(faults)
 
     def always(self, key: str, fault: Faults) -> None:
-        """This fault for every request that no queue serves; None to behave again. `key` as in `script`."""
+        """This fault for every request that no queue serves; None to behave again. `key` as in
+        `script`."""
         self._service.scripts.standing[key] = fault
 
     @contextmanager
-    def refusing(self) -> Iterator[None]:
-        """Refuse new connections meanwhile; those that are open live on. The port stays the same."""
+    def refusing(self) -> Generator[None]:
+        """Refuse new connections meanwhile; open ones live on, the port stays the same."""
         listener = self._running()
         listener.set_refusing(True)
         try:
@@ -184,7 +189,7 @@ class StubServer:
             listener.set_refusing(False)
 
     @contextmanager
-    def tls_stall(self) -> Iterator[None]:
+    def tls_stall(self) -> Generator[None]:
         """Take new connections meanwhile, but never answer on them, not even a TLS handshake."""
         listener = self._running()
         listener.set_deaf(True)
@@ -229,7 +234,8 @@ class StubServer:
         return self._board.most_open_streams
 
     def wait_until(self, condition: Callable[[], object], timeout: float = 5.0) -> None:
-        """Block until `condition()` is true; AssertionError with the stub's state after `timeout` seconds.
+        """Block until `condition()` is true; AssertionError with the stub's state after `timeout`
+        seconds.
 
         It is looked at after every event the stub records, and now and then in between.
         """

@@ -1,7 +1,8 @@
 """What each request asks for: a flow, a resume, the Reflection API, or nothing that exists.
 
-In: raw requests, the declared flows and the scripts. Out: answers through a `Sender`, entries on the `Board`.
-Bytes of a dialect belong to `dialects.py` and `reflection.py`, sockets to `connection.py`.
+In: raw requests, the declared flows and the scripts. Out: answers through a `Sender`, entries on
+the `Board`. Bytes of a dialect belong to `dialects.py` and `reflection.py`, sockets to
+`connection.py`.
 """
 
 import asyncio
@@ -28,7 +29,7 @@ from .streams import Shelf, Tape
 from .wire import Headers, RawRequest, Reply
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Generator
 
     from .connection import Connection
 
@@ -280,7 +281,7 @@ class Exchange:
             await self.sender.stream(headers, tape, framing)
 
     @contextmanager
-    def _counted(self) -> "Iterator[None]":
+    def _counted(self) -> "Generator[None]":
         board, streaming = self.service.board, self.request.streaming
         if streaming:
             board.stream_opened()
@@ -291,7 +292,7 @@ class Exchange:
                 board.stream_closed()
 
     @contextmanager
-    def _watched(self, execution: Execution | None) -> "Iterator[None]":
+    def _watched(self, execution: Execution | None) -> "Generator[None]":
         """Tell the run when nobody reads it any more."""
         cancels = self.service.dialect.cancels_when_client_leaves
         try:

@@ -1,4 +1,5 @@
-"""What a run has sent so far, for any number of readers, and the shelf of streams that may be resumed.
+"""What a run has sent so far, for any number of readers, and the shelf of streams that may be
+resumed.
 
 In: chunks as JSON bytes and one ending. Out: the same, to every reader from the first chunk on.
 How they look on the wire and who reads them belongs elsewhere.

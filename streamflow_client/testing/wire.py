@@ -1,7 +1,7 @@
 """HTTP/1.1 as bytes, without sockets.
 
-In: the bytes of a connection. Out: whole requests; and the other way, heads and body chunks as bytes.
-What a request means, and when bytes are sent, belongs elsewhere.
+In: the bytes of a connection. Out: whole requests; and the other way, heads and body chunks as
+bytes. What a request means, and when bytes are sent, belongs elsewhere.
 """
 
 from dataclasses import dataclass
@@ -108,9 +108,9 @@ class Reply:
 
 def response_head(status: int, headers: Headers) -> bytes:
     """The head of a response, dated now, ready to send."""
-    lines = [f"HTTP/1.1 {status} {_phrase(status)}", *(f"{name}: {value}" for name, value in headers)]
-    lines.append(f"Date: {formatdate(usegmt=True)}\r\n\r\n")
-    return "\r\n".join(lines).encode("latin-1")
+    fields = (*headers, ("Date", formatdate(usegmt=True)))
+    lines = "".join(f"{name}: {value}\r\n" for name, value in fields)
+    return f"HTTP/1.1 {status} {_phrase(status)}\r\n{lines}\r\n".encode("latin-1")
 
 
 def _phrase(status: int) -> str:

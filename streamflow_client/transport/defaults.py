@@ -14,8 +14,9 @@ from .aio import AsyncClockedTransport
 from .settings import proxy_mounts
 from .sync import ClockedTransport
 
+
 def _headers() -> dict[str, str]:
-    from .. import __version__  # noqa: PLC0415 - the package is still importing this file
+    from .. import __version__
 
     return {"User-Agent": f"streamflow-client/{__version__}"}
 
@@ -31,7 +32,7 @@ def default_http_client(*, verify: ssl.SSLContext | None = None) -> httpx.Client
         transport=ClockedTransport(ssl_context=verify),
         mounts=proxy_mounts(lambda proxy: ClockedTransport(ssl_context=verify, proxy=proxy)),
         headers=_headers(),
-        timeout=None,  # noqa: S113 - the call's own clocks decide
+        timeout=None,
     )
 
 
@@ -41,5 +42,5 @@ def default_async_http_client(*, verify: ssl.SSLContext | None = None) -> httpx.
         transport=AsyncClockedTransport(ssl_context=verify),
         mounts=proxy_mounts(lambda proxy: AsyncClockedTransport(ssl_context=verify, proxy=proxy)),
         headers=_headers(),
-        timeout=None,  # noqa: S113 - the call's own clocks decide
+        timeout=None,
     )

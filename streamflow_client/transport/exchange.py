@@ -106,23 +106,18 @@ class Exchange:
                 self._stopped = True
                 self._shut_down()
 
-    def abort(self) -> None:
-        """Shut the socket down, whatever the call's state; for what nobody reads any more."""
-        with self.lock:
-            self._stopped = True
-            self._shut_down()
-
     def expire(self) -> None:
         """A clock ran out that the HTTP client does not know: wake the reader."""
         with self.lock:
             self.timed_out = True
             self._shut_down()
 
-    def sever(self) -> None:
-        """The attempt did not end cleanly: every further read of its body fails at once."""
+    def sever(self) -> bool:
+        """The attempt did not end cleanly. True if every further read of its body fails at once."""
         with self.lock:
             self._severed = True
             self._shut_down()
+            return self.bound or self._socket is not None
 
     def begin_draining(self) -> None:
         """What follows the terminal frame gets a short time of its own."""

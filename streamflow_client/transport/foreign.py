@@ -15,7 +15,6 @@ from anyio import move_on_after
 from ..options import Timeout
 from .exchange import Exchange
 
-
 T = TypeVar("T")
 
 _MARGIN = 0.05  # seconds
