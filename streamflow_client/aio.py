@@ -26,12 +26,13 @@ from httpx_sse import ServerSentEvent
 from typing_extensions import TypeForm, TypeVar
 
 from . import calls
+from .call import Action, Done, Failed, Faulty, Open, Wait
 from .calls import KEEP, Auth, Headers, Keep, Liveness, Settings, log
 from .calls import AsyncHeaderSource as HeaderSource
 from .errors import FlowError
 from .flowdef import FlowDef
 from .options import DEFAULT_MAX_EVENT_BYTES, DEFAULT_MAX_RESPONSE_BYTES, Retry, Timeout
-from .session import Action, Done, Failed, Faulty, Open, Session, Wait
+from .session import Session
 from .ticket import Ticket
 from .transport.defaults import default_async_http_client
 from .transport.exchange import Exchange, running
@@ -94,9 +95,7 @@ class AsyncClient:
         self._http = _Http(http_client)
 
     @overload
-    def flow(
-        self, flow: FlowDef[InputT, ChunkT, OutputT], /
-    ) -> AsyncFlow[InputT, ChunkT, OutputT]: ...
+    def flow(self, flow: FlowDef[InputT, ChunkT, OutputT], /) -> AsyncFlow[InputT, ChunkT, OutputT]: ...
 
     @overload
     def flow(
@@ -104,10 +103,10 @@ class AsyncClient:
         flow: str,
         /,
         *,
-        input: TypeForm[InputT] = ...,
-        chunk: TypeForm[ChunkT] = ...,
-        output: TypeForm[OutputT] = ...,
-        path: str | None = ...,
+        input: TypeForm[InputT] = Any,
+        chunk: TypeForm[ChunkT] = Any,
+        output: TypeForm[OutputT] = Any,
+        path: str | None = None,
     ) -> AsyncFlow[InputT, ChunkT, OutputT]: ...
 
     def flow(
@@ -168,9 +167,7 @@ class AsyncClient:
 class AsyncFlow(Generic[InputT, ChunkT, OutputT]):
     """One flow of a server. Made by `client.flow(…)`; call it, or stream it."""
 
-    def __init__(
-        self, http: _Http, settings: Settings, definition: FlowDef[InputT, ChunkT, OutputT]
-    ) -> None:
+    def __init__(self, http: _Http, settings: Settings, definition: FlowDef[InputT, ChunkT, OutputT]) -> None:
         self._http = http
         self._settings = settings
         self._definition = definition
@@ -197,9 +194,7 @@ class AsyncFlow(Generic[InputT, ChunkT, OutputT]):
         """
         return self._stream(self._session(input, streaming=True))
 
-    def stream_events(
-        self, input: InputT | Unset = UNSET, /
-    ) -> AsyncFlowStream[ServerSentEvent, None]:
+    def stream_events(self, input: InputT | Unset = UNSET, /) -> AsyncFlowStream[ServerSentEvent, None]:
         """Run the flow and stream its raw server-sent events, never resumed.
 
         Raises:
@@ -216,9 +211,7 @@ class AsyncFlow(Generic[InputT, ChunkT, OutputT]):
             ValueError: the ticket is for another server or flow.
         """
         where = calls.ticket_for(self._settings, self._definition, ticket)
-        session = calls.new_session(
-            self._settings, self._definition, None, streaming=True, resume=where
-        )
+        session = calls.new_session(self._settings, self._definition, None, streaming=True, resume=where)
         return self._stream(session)
 
     def with_options(
@@ -230,9 +223,7 @@ class AsyncFlow(Generic[InputT, ChunkT, OutputT]):
         strict: bool | Keep = KEEP,
     ) -> AsyncFlow[InputT, ChunkT, OutputT]:
         """A copy with other options that shares the connections."""
-        settings = calls.changed(
-            self._settings, timeout=timeout, retry=retry, headers=headers, strict=strict
-        )
+        settings = calls.changed(self._settings, timeout=timeout, retry=retry, headers=headers, strict=strict)
         return AsyncFlow(self._http, settings, self._definition)
 
     def __repr__(self) -> str:
@@ -247,7 +238,7 @@ class AsyncFlow(Generic[InputT, ChunkT, OutputT]):
             self._http,
             self._settings,
             session,
-            lambda input: self._session(input, streaming=True),
+            lambda value: self._session(value, streaming=True),
         )
 
 
@@ -391,11 +382,14 @@ class AsyncFlowStream(Generic[ChunkT, OutputT]):
             fails = self._exchange.sever()
             self._http.graves.append((self._body, self._response, fails))
             warnings.warn(
-                f"unclosed stream of flow {self._session.call.flow!r}", ResourceWarning, source=self
+                f"unclosed stream of flow {self._session.call.flow!r}",
+                ResourceWarning,
+                stacklevel=1,
+                source=self,
             )
 
     def __repr__(self) -> str:
-        state = "ended" if self._session.ended else f"{self.received} chunks received"
+        state = "ended" if self._session.outcome is not None else f"{self.received} chunks received"
         return f"AsyncFlowStream({self._session.call.flow!r}, {state})"
 
     # --- driving the session ------------------------------------------------------------------------
@@ -442,9 +436,7 @@ class AsyncFlowStream(Generic[ChunkT, OutputT]):
     async def _step(self, session: Session[ChunkT, OutputT]) -> None:
         """Take the one action that the session wants next."""
         with self._exchange.lock:
-            action: Action | None = (
-                None if session.settle(monotonic()) else session.step(monotonic())
-            )
+            action: Action | None = None if session.settle(monotonic()) else session.step(monotonic())
         if isinstance(action, Open):
             await self._open(session, action)
         elif isinstance(action, Wait):
@@ -471,9 +463,7 @@ class AsyncFlowStream(Generic[ChunkT, OutputT]):
         if not self._exchange.bound:
             attach(self._exchange, response)
         with self._exchange.lock:
-            session.head(
-                response.status_code, response.reason_phrase, response.headers, monotonic()
-            )
+            session.head(response.status_code, response.reason_phrase, response.headers, monotonic())
 
     async def _read(self, session: Session[ChunkT, OutputT]) -> None:
         assert self._body is not None
@@ -549,7 +539,7 @@ def _never(session: Session[Any, Any]) -> bool:
 
 
 def _has_response(session: Session[Any, Any]) -> bool:
-    return session.opened
+    return session.is_reading
 
 
 def _has_chunk(session: Session[Any, Any]) -> bool:
@@ -580,9 +570,7 @@ class _Http:
             extensions={"timeout": time_outs(settings.timeout, exchange)},
         )
 
-    async def send(
-        self, settings: Settings, exchange: Exchange, request: httpx.Request
-    ) -> httpx.Response:
+    async def send(self, settings: Settings, exchange: Exchange, request: httpx.Request) -> httpx.Response:
         """The response, its headers read and its body not."""
         sending = self.client.send(
             request,

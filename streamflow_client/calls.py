@@ -7,6 +7,7 @@ Out of place here: I/O; the two clients call these functions and add nothing of 
 from __future__ import annotations
 
 import logging
+import re
 import uuid
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, replace
@@ -17,10 +18,11 @@ from httpx_sse import ServerSentEvent
 from pydantic import ValidationError
 from pydantic_core import PydanticSerializationError
 
+from .call import Call, Limits
 from .errors import InputValidationError
 from .flowdef import FlowDef
 from .options import Retry, Timeout, as_timeout
-from .session import Call, Limits, Session, reasons
+from .session import Session, reasons
 from .ticket import Ticket
 from .wire.codec import Codec, Unset
 from .wire.request import (
@@ -46,6 +48,9 @@ Headers = Mapping[str, str]
 HeaderSource = Headers | Callable[[], Headers]
 AsyncHeaderSource = HeaderSource | Callable[[], Awaitable[Headers]]
 Auth = httpx.Auth | tuple[str, str] | str
+
+
+_BREAKS = re.compile(r"[\r\n\0]")
 
 
 class Liveness(NamedTuple):
@@ -105,8 +110,7 @@ def make_settings(
     ):
         if value < 1:
             raise ValueError(f"{name} must be 1 or more, got {value!r}")
-    if isinstance(headers, Mapping):
-        check_headers(headers)
+    check_headers(headers)
     return Settings(
         base=base,
         protocol=protocol,
@@ -128,20 +132,23 @@ def changed(
     strict: bool | Keep,
 ) -> Settings:
     """Settings with some options replaced, for `with_options`."""
-    if isinstance(headers, Mapping):
-        check_headers(headers)
-    options = {"retry": retry, "headers": headers, "strict": strict}
-    if not isinstance(timeout, Keep):
-        options["timeout"] = as_timeout(timeout)
-    kept = {name: value for name, value in options.items() if not isinstance(value, Keep)}
-    return replace(settings, **kept)  # type: ignore[arg-type]  # each has its own field's type
+    new = replace(
+        settings,
+        timeout=settings.timeout if isinstance(timeout, Keep) else as_timeout(timeout),
+        retry=settings.retry if isinstance(retry, Keep) else retry,
+        headers=settings.headers if isinstance(headers, Keep) else headers,
+        strict=settings.strict if isinstance(strict, Keep) else strict,
+    )
+    check_headers(new.headers)
+    return new
 
 
-def check_headers(headers: Mapping[str, str]) -> None:
-    """Raises: ValueError: a name or value would break out of its line."""
-    for name, value in headers.items():
-        if not isinstance(value, str) or any(c in "\r\n\0" for c in name + value):
-            raise ValueError(f"header {name!r}: not a text without line breaks")
+def check_headers(headers: Any) -> None:
+    """Raises: ValueError: a name or value would break out of its line; values are not repeated."""
+    given: Mapping[Any, Any] = headers if isinstance(headers, Mapping) else {}
+    for name, value in given.items():
+        if not isinstance(name, str) or not isinstance(value, str) or _BREAKS.search(name + value):
+            raise ValueError(f"header {name!r}: name and value are texts without line breaks")
 
 
 def request_headers(
@@ -197,9 +204,7 @@ def new_session(
 ) -> Session[ChunkT, OutputT]:
     """A session for one call of a flow with an encoded input."""
     codec = definition.codec(strict=settings.strict)
-    return _session(
-        settings, definition, codec, data, PROTOCOLS[settings.protocol], streaming, resume
-    )
+    return _session(settings, definition, codec, data, PROTOCOLS[settings.protocol], streaming, resume)
 
 
 def new_event_session(
@@ -264,9 +269,7 @@ def _session(
     )
 
 
-def ticket_for(
-    settings: Settings, definition: FlowDef[Any, Any, Any], where: Ticket | str
-) -> Ticket:
+def ticket_for(settings: Settings, definition: FlowDef[Any, Any, Any], where: Ticket | str) -> Ticket:
     """The place to resume at; a bare stream id means from the first chunk.
 
     Raises:

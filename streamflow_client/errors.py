@@ -334,6 +334,4 @@ class DataLossError(FlowStatusError):
     code = "DATA_LOSS"
 
 
-STATUS_ERRORS: dict[str, type[FlowStatusError]] = {
-    cls.code: cls for cls in FlowStatusError.__subclasses__()
-}
+STATUS_ERRORS: dict[str, type[FlowStatusError]] = {cls.code: cls for cls in FlowStatusError.__subclasses__()}

@@ -54,9 +54,7 @@ class FlowDef(Generic[InputT, ChunkT, OutputT]):
     def codec(self, *, strict: bool) -> Codec[InputT, ChunkT, OutputT]:
         """The flow's codec, built once for each strictness."""
         if strict not in self._codecs:
-            self._codecs[strict] = Codec(
-                self.name, self.input, self.chunk, self.output, strict=strict
-            )
+            self._codecs[strict] = Codec(self.name, self.input, self.chunk, self.output, strict=strict)
         return self._codecs[strict]
 
     def __repr__(self) -> str:

@@ -23,11 +23,12 @@ from httpx_sse import ServerSentEvent
 from typing_extensions import TypeForm, TypeVar
 
 from . import calls
+from .call import Action, Done, Failed, Faulty, Open, Wait
 from .calls import KEEP, Auth, HeaderSource, Keep, Liveness, Settings, log
 from .errors import FlowError
 from .flowdef import FlowDef
 from .options import DEFAULT_MAX_EVENT_BYTES, DEFAULT_MAX_RESPONSE_BYTES, Retry, Timeout
-from .session import Action, Done, Failed, Faulty, Open, Session, Wait
+from .session import Session
 from .ticket import Ticket
 from .transport.defaults import default_http_client
 from .transport.exchange import Exchange, running
@@ -98,10 +99,10 @@ class Client:
         flow: str,
         /,
         *,
-        input: TypeForm[InputT] = ...,
-        chunk: TypeForm[ChunkT] = ...,
-        output: TypeForm[OutputT] = ...,
-        path: str | None = ...,
+        input: TypeForm[InputT] = Any,
+        chunk: TypeForm[ChunkT] = Any,
+        output: TypeForm[OutputT] = Any,
+        path: str | None = None,
     ) -> Flow[InputT, ChunkT, OutputT]: ...
 
     def flow(
@@ -162,9 +163,7 @@ class Client:
 class Flow(Generic[InputT, ChunkT, OutputT]):
     """One flow of a server. Made by `client.flow(…)`; call it, or stream it."""
 
-    def __init__(
-        self, http: _Http, settings: Settings, definition: FlowDef[InputT, ChunkT, OutputT]
-    ) -> None:
+    def __init__(self, http: _Http, settings: Settings, definition: FlowDef[InputT, ChunkT, OutputT]) -> None:
         self._http = http
         self._settings = settings
         self._definition = definition
@@ -208,9 +207,7 @@ class Flow(Generic[InputT, ChunkT, OutputT]):
             ValueError: the ticket is for another server or flow.
         """
         where = calls.ticket_for(self._settings, self._definition, ticket)
-        session = calls.new_session(
-            self._settings, self._definition, None, streaming=True, resume=where
-        )
+        session = calls.new_session(self._settings, self._definition, None, streaming=True, resume=where)
         return self._stream(session)
 
     def with_options(
@@ -222,9 +219,7 @@ class Flow(Generic[InputT, ChunkT, OutputT]):
         strict: bool | Keep = KEEP,
     ) -> Flow[InputT, ChunkT, OutputT]:
         """A copy with other options that shares the connections."""
-        settings = calls.changed(
-            self._settings, timeout=timeout, retry=retry, headers=headers, strict=strict
-        )
+        settings = calls.changed(self._settings, timeout=timeout, retry=retry, headers=headers, strict=strict)
         return Flow(self._http, settings, self._definition)
 
     def __repr__(self) -> str:
@@ -239,7 +234,7 @@ class Flow(Generic[InputT, ChunkT, OutputT]):
             self._http,
             self._settings,
             session,
-            lambda input: self._session(input, streaming=True),
+            lambda value: self._session(value, streaming=True),
         )
 
 
@@ -383,11 +378,14 @@ class FlowStream(Generic[ChunkT, OutputT]):
             self._exchange.sever()
             self._http.graves.append((self._body, self._response))
             warnings.warn(
-                f"unclosed stream of flow {self._session.call.flow!r}", ResourceWarning, source=self
+                f"unclosed stream of flow {self._session.call.flow!r}",
+                ResourceWarning,
+                stacklevel=1,
+                source=self,
             )
 
     def __repr__(self) -> str:
-        state = "ended" if self._session.ended else f"{self.received} chunks received"
+        state = "ended" if self._session.outcome is not None else f"{self.received} chunks received"
         return f"FlowStream({self._session.call.flow!r}, {state})"
 
     # --- driving the session ------------------------------------------------------------------------
@@ -433,9 +431,7 @@ class FlowStream(Generic[ChunkT, OutputT]):
     def _step(self, session: Session[ChunkT, OutputT]) -> None:
         """Take the one action that the session wants next."""
         with self._exchange.lock:
-            action: Action | None = (
-                None if session.settle(monotonic()) else session.step(monotonic())
-            )
+            action: Action | None = None if session.settle(monotonic()) else session.step(monotonic())
         if isinstance(action, Open):
             self._open(session, action)
         elif isinstance(action, Wait):
@@ -462,9 +458,7 @@ class FlowStream(Generic[ChunkT, OutputT]):
         if not self._exchange.bound:
             self._watch = Watch(self._exchange, response)
         with self._exchange.lock:
-            session.head(
-                response.status_code, response.reason_phrase, response.headers, monotonic()
-            )
+            session.head(response.status_code, response.reason_phrase, response.headers, monotonic())
 
     def _read(self, session: Session[ChunkT, OutputT]) -> None:
         assert self._body is not None
@@ -537,7 +531,7 @@ def _never(session: Session[Any, Any]) -> bool:
 
 
 def _has_response(session: Session[Any, Any]) -> bool:
-    return session.opened
+    return session.is_reading
 
 
 def _has_chunk(session: Session[Any, Any]) -> bool:
@@ -558,7 +552,7 @@ class _Http:
 
         self.bury()
         exchange.begin(owned=self.owned)
-        given = settings.headers() if callable(settings.headers) else settings.headers
+        given: Headers | None = settings.headers() if callable(settings.headers) else settings.headers
         return self.client.build_request(
             "POST",
             action.url,
@@ -567,9 +561,7 @@ class _Http:
             extensions={"timeout": time_outs(settings.timeout, exchange)},
         )
 
-    def send(
-        self, settings: Settings, exchange: Exchange, request: httpx.Request
-    ) -> httpx.Response:
+    def send(self, settings: Settings, exchange: Exchange, request: httpx.Request) -> httpx.Response:
         """The response, its headers read and its body not."""
         return self.client.send(
             request,

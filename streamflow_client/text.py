@@ -1,4 +1,4 @@
-"""How foreign text may appear in errors, logs and terminals: short, on one line, without control characters.
+"""How foreign text may appear in errors, logs and terminals: short, on one line, nothing that moves it.
 
 In: text or bytes of a server. Out: text that is safe to show. Pure.
 """
@@ -16,6 +16,11 @@ def excerpt(text: str, limit: int = SHOWN) -> str:
 def one_line(text: str) -> str:
     """`text` with every character that could move a cursor or start a new line escaped."""
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+
+
+def shown(text: str, limit: int = SHOWN) -> str:
+    """The beginning of `text` on one line; the rest is not even looked at, however long."""
+    return excerpt(one_line(text[: limit + 1]), limit)
 
 
 def shown_bytes(data: bytes, limit: int = SHOWN) -> str:

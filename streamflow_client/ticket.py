@@ -41,8 +41,7 @@ class Ticket:
 
     def __repr__(self) -> str:
         return (
-            f"Ticket(origin={self.origin!r}, flow={self.flow!r}, stream_id='***', "
-            f"received={self.received})"
+            f"Ticket(origin={self.origin!r}, flow={self.flow!r}, stream_id='***', received={self.received})"
         )
 
     @classmethod

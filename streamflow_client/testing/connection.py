@@ -142,6 +142,10 @@ class Connection(asyncio.Protocol):
             seconds = await self._answer(request, self)
         except Cut:
             pass
+        except Exception:
+            # A script that cannot be followed, say: asyncio reports it, and no client hangs.
+            self.close()
+            raise
         finally:
             self._counts.in_use -= 1
             self._task = None

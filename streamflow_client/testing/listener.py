@@ -34,7 +34,7 @@ class Listener:
         self._socket = _bound(host, port)
         self.address: tuple[str, int] = self._socket.getsockname()[:2]
         self._connections: set[Connection] = set()
-        self._handshakes: set[asyncio.Task[None]] = set()
+        self._handshakes: set[asyncio.Task[Any]] = set()
         self._deaf = False
         self._threads: list[threading.Thread] = []
         self._thread = threading.Thread(target=self._serve, name="stub server", daemon=True)
@@ -103,18 +103,21 @@ class Listener:
         connection = Connection(counts.accepted, self._service.answer, counts, self._forget)
         self._connections.add(connection)
         self._service.board.changed()
-        task = self._loop.create_task(self._adopt(accepted, connection))
-        self._handshakes.add(task)
-        task.add_done_callback(self._handshakes.discard)
-
-    async def _adopt(self, accepted: socket.socket, connection: Connection) -> None:
+        connection.deaf = self._deaf
         options: dict[str, Any] = {}
         if self._tls is not None and not self._deaf:
             options = {"ssl": self._tls, "ssl_shutdown_timeout": _TLS_GOODBYE}
-        connection.deaf = self._deaf
-        try:
-            await self._loop.connect_accepted_socket(lambda: connection, accepted, **options)
-        except OSError:  # the handshake failed, or the client left in it
+        task = self._loop.create_task(
+            self._loop.connect_accepted_socket(lambda: connection, accepted, **options)
+        )
+        self._handshakes.add(task)
+        task.add_done_callback(lambda task: self._taken(task, accepted, connection))
+
+    def _taken(self, task: "asyncio.Task[Any]", accepted: socket.socket, connection: Connection) -> None:
+        self._handshakes.discard(task)
+        # The handshake failed, or the stub stopped in it: the connection will not hear of it.
+        if task.cancelled() or task.exception() is not None:
+            accepted.close()
             connection.end()
 
     def _forget(self, connection: Connection) -> None:
@@ -157,7 +160,5 @@ def _wait_for(threads: list[threading.Thread]) -> None:
     for thread in threads:
         thread.join(max(0.0, deadline - time.monotonic()))
         if thread.is_alive():
-            message = (
-                f"{thread.name!r} goes on after the stub stopped: wait on call.client_gone in it"
-            )
+            message = f"{thread.name!r} goes on after the stub stopped: wait on call.client_gone in it"
             warnings.warn(message, ResourceWarning, stacklevel=4)

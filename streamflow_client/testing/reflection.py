@@ -19,9 +19,7 @@ _SERVER: Headers = (("X-Powered-By", "Express"), ("X-Genkit-Version", "1.42.0"))
 
 def framing(trace_id: str, *, streaming: bool) -> Framing:
     """A chunk a line, the ending without a newline. A plain call gets the ending only."""
-    return Framing(
-        chunk=_line if streaming else lambda _: b"", ending=lambda end: _ending(end, trace_id)
-    )
+    return Framing(chunk=_line if streaming else lambda _: b"", ending=lambda end: _ending(end, trace_id))
 
 
 def _line(payload: bytes) -> bytes:

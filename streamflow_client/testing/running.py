@@ -41,9 +41,7 @@ class Call:
 class Execution:
     """One run of one flow. Made, cancelled and read on the stub's loop."""
 
-    def __init__(
-        self, flow: Flow, run: Run, call: Call, board: Board, on_over: Callable[[], object]
-    ) -> None:
+    def __init__(self, flow: Flow, run: Run, call: Call, board: Board, on_over: Callable[[], object]) -> None:
         """`on_over` is called, in any thread, when the function has come to its end."""
         self.run = run
         self.ended_at: float | None = None
@@ -63,9 +61,7 @@ class Execution:
             return
         # A thread each, not a pool: a thousand flows may wait at once.
         name = f"flow {self._flow.name}"
-        self.thread = threading.Thread(
-            target=self._run_in_thread, args=(arguments,), name=name, daemon=True
-        )
+        self.thread = threading.Thread(target=self._run_in_thread, args=(arguments,), name=name, daemon=True)
         self.thread.start()
 
     def client_left(self, at: float, *, cancels: bool) -> None:
@@ -78,12 +74,14 @@ class Execution:
         """Nobody will read the rest."""
         if self.run.stream_id is not None:
             return  # durable: detached from its connection
-        self._call.gone()
         if cancels:
             self.cancel()
+        else:
+            self._call.gone()
 
     def cancel(self) -> None:
         """End the run now, whatever its function does."""
+        # First the end: a flow that wakes up must find that `send` raises.
         self._end(CANCELLED, "cancelled")
         self._call.gone()
         if self._task is not None:

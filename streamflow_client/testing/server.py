@@ -45,9 +45,7 @@ class StubServer:
         resumed, and how long an idle connection is kept. Port 0 takes a free one at every start.
         """
         self._board = Board()
-        self._service = Service(
-            DIALECTS[dialect], self._board, Shelf(stream_ttl), api_key, keep_alive
-        )
+        self._service = Service(DIALECTS[dialect], self._board, Shelf(stream_ttl), api_key, keep_alive)
         self._tls = tls
         self._address = (host, port)
         self._listener: Listener | None = None
@@ -158,9 +156,7 @@ class StubServer:
 
     def _running(self) -> Listener:
         if self._listener is None:
-            raise RuntimeError(
-                "the stub does not run: use it as a context manager, or call start()"
-            )
+            raise RuntimeError("the stub does not run: use it as a context manager, or call start()")
         return self._listener
 
     # --- faults ---

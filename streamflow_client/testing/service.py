@@ -207,9 +207,7 @@ class Exchange:
         if stream_id is not None and execution is not None:
             self.service.shelf.put(stream_id, execution)
         dialect = self.service.dialect
-        await self._follow(
-            tape, dialect.stream_headers(stream_id, False), dialect.framing, execution
-        )
+        await self._follow(tape, dialect.stream_headers(stream_id, False), dialect.framing, execution)
 
     async def _resume(self, stream_id: str) -> None:
         dialect = self.service.dialect

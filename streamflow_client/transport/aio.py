@@ -107,9 +107,7 @@ def _overdue(lanes: deque[_Lane]) -> int:
 class _Body(httpx.AsyncByteStream):
     """A response's body; closing it frees the lane."""
 
-    def __init__(
-        self, transport: AsyncClockedTransport, lane: _Lane, response: httpcore.Response
-    ) -> None:
+    def __init__(self, transport: AsyncClockedTransport, lane: _Lane, response: httpcore.Response) -> None:
         self._transport = transport
         self._lane: _Lane | None = lane
         self._response = response
@@ -134,15 +132,13 @@ class _Body(httpx.AsyncByteStream):
 class _Lane(httpcore.AsyncNetworkBackend):
     """One connection. httpcore dials through it and so its streams know which exchange they serve."""
 
-    def __init__(
-        self, origin: Origin, ssl_context: ssl.SSLContext | None, proxy: httpx.Proxy | None
-    ) -> None:
+    def __init__(self, origin: Origin, ssl_context: ssl.SSLContext | None, proxy: httpx.Proxy | None) -> None:
         self.origin = origin
         self.idle_since = 0.0
         self.exchange: Exchange | None = None
         self.reused = False
         self._stream: _Stream | None = None
-        self._backend = httpcore.AnyIOBackend()
+        self._backend: httpcore.AsyncNetworkBackend = httpcore.AnyIOBackend()
         self.connection = _connection(origin, ssl_context, proxy, self)
 
     def serve(self, exchange: Exchange | None, *, reused: bool) -> None:
@@ -187,9 +183,7 @@ class _Lane(httpcore.AsyncNetworkBackend):
         return self.adopt(await self._backend.connect_tcp(host, port, seconds), tls=False)
 
     async def sleep(self, seconds: float) -> None:
-        raise NotImplementedError(
-            "httpcore sleeps only between retries, which are not its own here"
-        )
+        raise NotImplementedError("httpcore sleeps only between retries, which are not its own here")
 
     def adopt(self, inner: httpcore.AsyncNetworkStream, *, tls: bool) -> _Stream:
         """From now on this is the lane's stream, and its socket the one that stops the exchange."""
@@ -202,9 +196,7 @@ class _Lane(httpcore.AsyncNetworkBackend):
 class _Stream(httpcore.AsyncNetworkStream):
     """A network stream that asks its lane's exchange how long it may wait."""
 
-    def __init__(
-        self, lane: _Lane, inner: httpcore.AsyncNetworkStream, *, carries_request: bool
-    ) -> None:
+    def __init__(self, lane: _Lane, inner: httpcore.AsyncNetworkStream, *, carries_request: bool) -> None:
         self._lane = lane
         self._inner = inner
         self._carries_request = carries_request
@@ -212,9 +204,7 @@ class _Stream(httpcore.AsyncNetworkStream):
 
     async def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
         exchange = self._lane.exchange
-        data = await self._inner.read(
-            max_bytes, seconds_left(exchange, timeout, httpcore.ReadTimeout)
-        )
+        data = await self._inner.read(max_bytes, seconds_left(exchange, timeout, httpcore.ReadTimeout))
         if exchange is not None:
             exchange.received(data)
         return data
@@ -253,9 +243,5 @@ def _connection(
         return httpcore.AsyncHTTPConnection(
             httpcore.Origin(*origin), ssl_context=ssl_context, network_backend=lane
         )
-    pool = (
-        httpcore.AsyncSOCKSProxy
-        if proxy.url.scheme.startswith("socks5")
-        else httpcore.AsyncHTTPProxy
-    )
+    pool = httpcore.AsyncSOCKSProxy if proxy.url.scheme.startswith("socks5") else httpcore.AsyncHTTPProxy
     return pool(**proxy_options(proxy, ssl_context), network_backend=lane)

@@ -56,12 +56,11 @@ class Exchange:
         if not owned:
             with self.lock:
                 self.session.connected(monotonic(), reused=None)
-                self.session.sent()
 
     def bind(self) -> None:
         """Our transport has taken the request; it will tell what happens to it."""
         self.bound = True
-        self.session.unconnected(monotonic())
+        self.session.bound(monotonic())
 
     def sending(self, *, reused: bool) -> bool:
         """The request is about to be written. False where the call was stopped: then write nothing."""
@@ -70,7 +69,6 @@ class Exchange:
                 return False
             if not self.session.was_sent:
                 self.session.connected(monotonic(), reused=reused)
-                self.session.sent()
             return True
 
     def received(self, data: bytes) -> None:
@@ -146,9 +144,7 @@ def shut_down(sock: Any) -> None:
         pass  # not connected, or closed already
 
 
-def seconds_left(
-    exchange: Exchange | None, timeout: float | None, expired: type[Exception]
-) -> float | None:
+def seconds_left(exchange: Exchange | None, timeout: float | None, expired: type[Exception]) -> float | None:
     """How long to wait: what the exchange's clocks say, or httpx's time-out where there is none.
 
     Raises:

@@ -9,14 +9,12 @@ from __future__ import annotations
 
 from time import monotonic
 
+from ..call import Break
 from ..errors import Clock
-from ..session import Break
 from .exchange import Exchange
 
 _CLOCKS: dict[str, Clock] = {"ConnectTimeout": "connect", "PoolTimeout": "pool"}
-_BROKEN = frozenset(
-    {"NetworkError", "ProtocolError", "ProxyError", "UnsupportedProtocol", "OSError"}
-)
+_BROKEN = frozenset({"NetworkError", "ProtocolError", "ProxyError", "UnsupportedProtocol", "OSError"})
 _CUT_SHORT = ("peer closed connection", "Server disconnected")  # h11's and httpcore's words for EOF
 
 

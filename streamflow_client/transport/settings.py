@@ -7,10 +7,10 @@ from __future__ import annotations
 
 import os
 import ssl
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from functools import lru_cache
 from ipaddress import ip_address
-from typing import Any, TypeVar
+from typing import Any, Self, TypeVar, cast
 from urllib.request import getproxies
 
 import httpcore
@@ -55,7 +55,7 @@ def _bypass_pattern(host: str) -> str:
     if "://" in host:
         return host
     try:
-        address = ip_address(host.split("/")[0])
+        address = ip_address(host.partition("/")[0])
     except ValueError:
         return f"all://{host}" if host.lower() == "localhost" else f"all://*{host}"
     return f"all://[{host}]" if address.version == 6 else f"all://{host}"
@@ -70,6 +70,7 @@ def origin_of(url: httpx.URL) -> Origin:
 
 
 def is_secure(origin: Origin) -> bool:
+    """Whether the connection itself speaks TLS."""
     return origin[0] == b"https"
 
 
@@ -81,17 +82,52 @@ def as_httpx_error(error: BaseException) -> BaseException:
     return cls(str(error))
 
 
+class _Content:
+    """A request's body for httpcore, sync or async, in one piece.
+
+    httpx's own body is an async generator, which a cancelled request would leave suspended for the event
+    loop to finalize, with a warning on trio.
+    """
+
+    def __init__(self, content: bytes) -> None:
+        self._content = content
+
+    def __iter__(self) -> Iterator[bytes]:
+        return iter([self._content])
+
+    def __aiter__(self) -> AsyncIterator[bytes]:
+        return _Pieces([self._content])
+
+
+class _Pieces:
+    def __init__(self, pieces: list[bytes]) -> None:
+        self._pieces = pieces
+
+    def __aiter__(self) -> Self:
+        return self
+
+    async def __anext__(self) -> bytes:
+        if not self._pieces:
+            raise StopAsyncIteration
+        return self._pieces.pop()
+
+
+def _content(request: httpx.Request) -> Any:
+    try:
+        return _Content(request.content)
+    except httpx.RequestNotRead:  # a request of a caller's auth, streamed
+        return request.stream
+
+
 def core_request(request: httpx.Request) -> httpcore.Request:
     """httpx's request as httpcore's."""
     url = request.url
     return httpcore.Request(
         method=request.method,
-        url=httpcore.URL(
-            scheme=url.raw_scheme, host=url.raw_host, port=url.port, target=url.raw_path
-        ),
+        url=httpcore.URL(scheme=url.raw_scheme, host=url.raw_host, port=url.port, target=url.raw_path),
         headers=request.headers.raw,
-        content=request.stream,
-        extensions=request.extensions,
+        content=_content(request),
+        extensions=cast("dict[str, Any]", request.extensions),
     )
 
 

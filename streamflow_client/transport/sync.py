@@ -113,9 +113,7 @@ def _overdue(lanes: deque[_Lane]) -> int:
 class _Body(httpx.SyncByteStream):
     """A response's body; closing it frees the lane."""
 
-    def __init__(
-        self, transport: ClockedTransport, lane: _Lane, response: httpcore.Response
-    ) -> None:
+    def __init__(self, transport: ClockedTransport, lane: _Lane, response: httpcore.Response) -> None:
         self._transport = transport
         self._lane: _Lane | None = lane
         self._response = response
@@ -139,9 +137,7 @@ class _Body(httpx.SyncByteStream):
 class _Lane(httpcore.NetworkBackend):
     """One connection. httpcore dials through it and so its streams know which exchange they serve."""
 
-    def __init__(
-        self, origin: Origin, ssl_context: ssl.SSLContext | None, proxy: httpx.Proxy | None
-    ) -> None:
+    def __init__(self, origin: Origin, ssl_context: ssl.SSLContext | None, proxy: httpx.Proxy | None) -> None:
         self.origin = origin
         self.idle_since = 0.0
         self.exchange: Exchange | None = None
@@ -218,9 +214,7 @@ def _resolve(host: str, port: int) -> list[str]:
 class _Stream(httpcore.NetworkStream):
     """A network stream that asks its lane's exchange how long it may wait."""
 
-    def __init__(
-        self, lane: _Lane, inner: httpcore.NetworkStream, *, carries_request: bool
-    ) -> None:
+    def __init__(self, lane: _Lane, inner: httpcore.NetworkStream, *, carries_request: bool) -> None:
         self._lane = lane
         self._inner = inner
         self._carries_request = carries_request

@@ -2,16 +2,26 @@
 
 In: the three types of a flow. Out: `encode` for inputs, `chunk` and `output` for what comes back.
 Out of place here: envelopes, and which error of ours a failure becomes.
+
+Fields that a type does not know are kept in chunks and outputs (`model_extra` of a model, a key of a
+TypedDict), since a server may be newer than its caller. pydantic's run-time `extra` does that, and it
+overrules every type it meets, so it stays away from a type that says itself what it wants (`extra=`
+of a model or dataclass, also inherited; a closed TypedDict), and from dataclasses, which have no room
+for more: there pydantic would overwrite methods with what the server sent, and break on slots. Where
+such a type is only part of another, the whole follows pydantic's own rules. `strict` refuses unknown
+fields everywhere, whatever the types say. Neither changes which member of a union is chosen.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
-from typing import Any, Generic, Literal
+from functools import partial
+from typing import Any, Generic
 
-from pydantic import TypeAdapter
-from pydantic.errors import PydanticSchemaGenerationError, PydanticUndefinedAnnotation
-
+from pydantic import TypeAdapter, ValidationError
+from pydantic.errors import PydanticUndefinedAnnotation, PydanticUserError
+from pydantic_core import PydanticSerializationError
 from typing_extensions import TypeVar
 
 __all__ = ["UNSET", "Codec", "Unset", "is_not_json"]
@@ -46,40 +56,69 @@ class Codec(Generic[InputT, ChunkT, OutputT]):
     def encode(self, value: InputT | Unset) -> bytes | None:
         """The JSON of an input, by wire names, defaults filled in; None for no input.
 
+        NaN and the infinities, which JSON lacks, become null as in JavaScript, unless the type says
+        otherwise (`ser_json_inf_nan`).
+
         Raises:
             pydantic.ValidationError: not the input type.
-            pydantic_core.PydanticSerializationError: of the type, but not JSON.
+            pydantic_core.PydanticSerializationError: of the type, but not JSON. The message holds no
+                values, for they may be secret.
         """
         if isinstance(value, Unset):
             return None
         valid = self._input.validate_python(value, by_alias=True, by_name=True)
-        return self._input.dump_json(valid, by_alias=True, warnings="error")
+        try:
+            return self._input.dump_json(valid, by_alias=True, warnings="error")
+        except PydanticSerializationError as error:
+            text = _INPUT_VALUE.sub("", str(error))
+            raise PydanticSerializationError(text) from None
 
 
-def is_not_json(error: Any) -> bool:
-    """Whether a pydantic.ValidationError says that the bytes are no JSON, rather than of another type."""
-    return any(detail["type"] == "json_invalid" for detail in error.errors(include_input=False))
+_INPUT_VALUE = re.compile("input_value=.*(?=input_type=)")
+
+
+def is_not_json(error: ValidationError) -> bool:
+    """Whether the bytes given to a codec are no JSON, rather than of another type.
+
+    A `Json[…]` within the type reports the same for its text; ours was given as bytes.
+    """
+    if error.error_count() != 1:
+        return False
+    detail = error.errors(include_url=False, include_context=False)[0]
+    return (
+        detail["type"] == "json_invalid"
+        and not detail["loc"]
+        and isinstance(detail["input"], bytes)
+    )
 
 
 def _adapter(name: str, role: str, form: Any) -> TypeAdapter[Any]:
     try:
-        return TypeAdapter(form)
-    except (PydanticSchemaGenerationError, PydanticUndefinedAnnotation) as error:
-        raise TypeError(f"flow {name!r}: pydantic cannot use its {role} type: {error}") from error
+        adapter = TypeAdapter[Any](form)
+        adapter.rebuild()  # now, where models defer it: an unknown name is an error of the type
+    except (PydanticUserError, PydanticUndefinedAnnotation) as error:
+        reason = (error.message or "").partition("\n")[0]
+        raise TypeError(f"flow {name!r}: pydantic cannot use its {role} type: {reason}") from error
+    return adapter
 
 
 def _decoder(adapter: TypeAdapter[Any], strict: bool) -> Callable[[bytes], Any]:
-    """Unknown fields are kept, or refused where strict; a type that says itself what it wants is obeyed."""
-    extra: Literal["allow", "forbid"] = "forbid" if strict else "allow"
-    if not strict and _says_extra(adapter.core_schema):
-        return adapter.validate_json
-    return lambda payload: adapter.validate_json(payload, extra=extra)
+    decode = adapter.validator.validate_json  # the adapter's own would cost as much again
+    if strict:
+        return partial(decode, extra="forbid")
+    return decode if _says_extra(adapter.core_schema) else partial(decode, extra="allow")
+
+
+_NO_SCHEMAS = frozenset({"default", "expected", "metadata", "serialization"})
 
 
 def _says_extra(schema: Any) -> bool:
-    """Whether any model in a core schema sets its own `extra` behaviour."""
+    """Whether any type within a core schema has its own rule for unknown fields, or no room."""
     if isinstance(schema, dict):
-        if "extra_fields_behavior" in schema or "extra_behavior" in schema:
-            return True
-        return any(_says_extra(part) for part in schema.values())
-    return isinstance(schema, list) and any(_says_extra(part) for part in schema)
+        return (
+            "extra_fields_behavior" in schema
+            or "extra_behavior" in schema
+            or schema.get("type") == "dataclass"
+            or any(_says_extra(part) for key, part in schema.items() if key not in _NO_SCHEMAS)
+        )
+    return isinstance(schema, list | tuple) and any(_says_extra(part) for part in schema)

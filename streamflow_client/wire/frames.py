@@ -1,7 +1,7 @@
 """What a server says: bytes of a response body → frames.
 
-In: body bytes in any cut. Out: frames in order. Out of place here: types, clocks, retries, what a frame
-means for a call.
+In: body bytes in any cut. Out: frames in order. Out of place here: types, clocks, retries, what a
+frame means for a call.
 
 A frame is one of
 
@@ -10,8 +10,12 @@ A frame is one of
 * `Failure`: the terminal frame of a failure.
 * `Unknown`: a frame of a kind that this library does not know; it is skipped with a warning.
 
-A chunk's bytes are cut out of their envelope without parsing it (the codec parses them, once, into the
-caller's type). Should they turn out not to be one JSON value, `reframe` reads the envelope in full.
+A chunk's bytes are cut out of their envelope without parsing it (the codec parses them, once, into
+the caller's type). Should they turn out not to be one JSON value, `reframe` reads the envelope in
+full.
+
+How the bytes were cut makes no difference: what is whole before a broken frame comes out first, and
+the call after that one raises.
 """
 
 from __future__ import annotations
@@ -38,10 +42,13 @@ __all__ = [
     "Unknown",
     "callable_answer",
     "failure_of",
+    "is_failure",
+    "names_status",
     "reflection_answer",
     "reframe",
 ]
 
+# https://github.com/googleapis/googleapis/blob/master/google/rpc/code.proto, by number
 GRPC_CODES = (
     *("OK", "CANCELLED", "UNKNOWN", "INVALID_ARGUMENT", "DEADLINE_EXCEEDED", "NOT_FOUND"),
     *("ALREADY_EXISTS", "PERMISSION_DENIED", "RESOURCE_EXHAUSTED", "FAILED_PRECONDITION"),
@@ -61,7 +68,7 @@ class Malformed(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """The output, as JSON; None where the server wrote an empty object (JavaScript's `undefined`)."""
+    """The output, as JSON; None where the server wrote `{}` (JavaScript's `undefined`)."""
 
     payload: bytes | None
     trace_id: str | None = None
@@ -69,7 +76,7 @@ class Result:
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """The flow's own failure. `status` is a canonical gRPC code."""
+    """The flow's own failure. `status` is a canonical gRPC code, or whatever the server wrote."""
 
     status: str
     message: str
@@ -79,7 +86,7 @@ class Failure:
 
 @dataclass(frozen=True, slots=True)
 class Unknown:
-    """A frame of an unknown kind, described for the log by its JSON keys."""
+    """A frame of an unknown kind, described for the log in the server's words."""
 
     what: str
 
@@ -107,16 +114,16 @@ class FrameReader(Protocol):
         ...
 
     def finish(self) -> list[Frame]:
-        """The frames that a clean end of the body completes."""
+        """The frames that a clean end of the body completes. Raises: Malformed, EventTooLarge."""
         ...
 
 
-# --- callable protocol over server-sent events -----------------------------------------------------
+# --- callable protocol over server-sent events ----------------------------------------------------
 
 _CHUNK = b'{"message":'
 _CHUNK_SIZE = len(_CHUNK)
-_ENVELOPE = re.compile(rb'\s*\{\s*"(message|result)"\s*:\s*')
 _CLOSE = ord("}")
+_ENVELOPE = re.compile(rb'\s*\{\s*"(message|result)"\s*:\s*')
 
 
 class CallableFrames:
@@ -125,103 +132,127 @@ class CallableFrames:
     def __init__(self, max_event_bytes: int) -> None:
         self._events = EventDecoder(max_event_bytes)
         self._undefined = False  # `data: {}` waits for what follows: see _release
+        self._broken: Malformed | EventTooLarge | None = None
 
     @property
     def comments(self) -> int:
         return self._events.comments
 
     def feed(self, data: bytes) -> list[Frame]:
+        if self._broken is not None:
+            raise self._broken
         frames: list[Frame] = []
-        for event in self._events.feed(data):
-            if self._undefined or type(event) is not bytes:
-                frames += self._event(event)
-            elif event.startswith(_CHUNK) and event[-1] == _CLOSE:
-                frames.append(event[_CHUNK_SIZE:-1])
-            else:
-                frames += self._data(event)
+        try:
+            for event in self._events.feed(data):
+                if self._undefined or type(event) is not bytes:
+                    self._read(event, frames)
+                elif event.startswith(_CHUNK) and event[-1] == _CLOSE:
+                    frames.append(event[_CHUNK_SIZE:-1])
+                else:
+                    self._read(event, frames)
+        except (Malformed, EventTooLarge) as error:
+            self._broken = error
+            self._release(frames)
+            if not frames:
+                raise
         return frames
 
     def finish(self) -> list[Frame]:
+        if self._broken is not None:
+            raise self._broken
         frames: list[Frame] = []
         for event in self._events.finish():
+            self._release(frames)  # also before half a frame: the server had more to say
             if _is_whole(event):
-                frames += self._event(event)
+                self._read(event, frames)
         if self._undefined:
             frames.append(Result(None))
         return frames
 
-    def _event(self, event: bytes | Event) -> list[Frame]:
-        frames = self._release()
+    def _read(self, event: bytes | Event, frames: list[Frame]) -> None:
         if isinstance(event, bytes):
-            return frames + self._data(event)
+            event = Event(event)
+        if not event.data and event.error is None:
+            return  # an empty event is a heartbeat
+        self._release(frames)
         if event.data:
-            frames += self._data(event.data)
-        if event.error is not None:
-            frames.append(_error_field(event.error))
-        return frames
+            self._data(event, frames)
+        if event.error is not None:  # `error: {"error": {…}}`, and `error: {…}` of Next
+            frames.append(failure_of(_parse(event.error)))
 
-    def _release(self) -> list[Frame]:
+    def _release(self, frames: list[Frame]) -> None:
         """JavaScript's `undefined` was a chunk of None, now that another frame follows it."""
-        if not self._undefined:
-            return []
-        self._undefined = False
-        return [b"null"]
+        if self._undefined:
+            self._undefined = False
+            frames.append(b"null")
 
-    def _data(self, payload: bytes) -> list[Frame]:
-        match = _ENVELOPE.match(payload)
-        body = payload.rstrip()
-        if match is None or body[-1] != _CLOSE:
-            return self._parsed(payload)
-        value = body[match.end() : -1]
-        return [value if match[1] == b"message" else Result(value)]
+    def _data(self, event: Event, frames: list[Frame]) -> None:
+        cut = _cut(event.data)
+        if cut is not None:
+            frames.append(cut)
+        elif event.event in ("", "message"):
+            envelope = _parse(event.data)
+            self._undefined = envelope == {}
+            frames += [] if self._undefined else _frames_of(envelope)
+        else:
+            frames += _frames_of_named(event)
 
-    def _parsed(self, payload: bytes) -> list[Frame]:
-        envelope = _parse(payload)
-        if envelope == {}:
-            self._undefined = True
-            return []
-        return _frames_of(envelope)
+
+def _cut(payload: bytes) -> bytes | Result | None:
+    """The value inside an envelope that has one key, as far as can be seen without parsing it."""
+    match = _ENVELOPE.match(payload)
+    body = payload.rstrip()
+    if match is None or body[-1] != _CLOSE:
+        return None
+    value = body[match.end() : -1]
+    return value if match[1] == b"message" else Result(value)
 
 
 def _frames_of(envelope: Any) -> list[Frame]:
     """An envelope that was parsed in full, keys in any order, others beside them."""
     if not isinstance(envelope, dict):
-        return [Unknown(type(envelope).__name__)]
+        return [Unknown("a bare value instead of an object")]
     found: list[Frame] = []
-    if "message" in envelope and not _is_failure(envelope):
+    failed = is_failure(envelope)
+    if "message" in envelope and not names_status(envelope):
         found.append(to_json(envelope["message"]))
-    if "error" in envelope or _is_failure(envelope):
+    if failed:
         found.append(failure_of(envelope))
     elif "result" in envelope:
         found.append(Result(to_json(envelope["result"])))
     return found or [Unknown("an object with the keys " + ", ".join(map(repr, envelope)))]
 
 
-def _is_failure(envelope: dict[str, Any]) -> bool:
-    return isinstance(envelope.get("status"), str) and isinstance(envelope.get("message"), str)
+def _frames_of_named(event: Event) -> list[Frame]:
+    """No known server names its events, so one that is no envelope either is of an unknown kind."""
+    try:
+        frames = _frames_of(from_json(event.data))
+    except ValueError:
+        frames = [Unknown("")]
+    if isinstance(frames[0], Unknown):
+        return [Unknown(f"an event of the type {event.event!r}")]
+    return frames
 
 
 def reframe(payload: bytes, key: Literal["message", "result"]) -> list[Frame]:
     """Read in full the envelope that `payload` was cut from, since it is not one JSON value.
 
     Raises:
-        Malformed: the envelope is no JSON either.
+        Malformed: the envelope is no JSON either; or it holds that one value after all.
     """
-    return _frames_of(_parse(b'{"%b":%b}' % (key.encode(), payload)))
+    frames = _frames_of(_parse(b'{"%b":%b}' % (key.encode(), payload)))
+    if frames in ([payload], [Result(payload)]):
+        raise Malformed("a value cannot be decoded", payload)
+    return frames
 
 
-def _error_field(payload: bytes) -> Failure:
-    """`error: {"error": {…}}` of express and FastAPI, or `error: {…}` of Next."""
-    return failure_of(_parse(payload))
-
-
-def _is_whole(event: bytes | Event) -> bool:
+def _is_whole(event: Event) -> bool:
     """An unterminated tail counts if its envelope parses: `}` cannot be half of anything longer."""
-    payloads = [event] if isinstance(event, bytes) else [event.data, event.error]
     try:
-        return all(isinstance(from_json(payload), dict) for payload in payloads if payload)
+        payloads = [from_json(part) for part in (event.data, event.error) if part]
     except ValueError:
         return False
+    return all(isinstance(payload, dict) for payload in payloads)
 
 
 class RawEvents:
@@ -243,7 +274,7 @@ class RawEvents:
         return [Raw(self._wrap(event)) for event in self._events.finish()]
 
 
-# --- reflection protocol: one JSON value a line -----------------------------------------------------
+# --- reflection protocol: one JSON value a line ---------------------------------------------------
 
 _TERMINAL_KEY = re.compile(rb'"(?:result|error|telemetry)"\s*:')
 
@@ -251,75 +282,87 @@ _TERMINAL_KEY = re.compile(rb'"(?:result|error|telemetry)"\s*:')
 class ReflectionFrames:
     """The frames of `POST /api/runAction?stream=true`: a chunk a line, the envelope last.
 
-    A chunk may itself look like an envelope, so such a line waits for what follows, unless it carries
-    the `telemetry` that only the server writes.
+    A chunk may itself look like an envelope, so such a line waits for what follows, unless it
+    carries the `telemetry` that only the server writes.
     """
 
     comments = 0
 
     def __init__(self, max_event_bytes: int) -> None:
         self._max = max_event_bytes
-        self._pending: list[bytes] = []
-        self._size = 0
+        self._partial = bytearray()
         self._held: tuple[bytes, Result | Failure] | None = None
+        self._refused: EventTooLarge | None = None
 
     def feed(self, data: bytes) -> list[Frame]:
-        *lines, tail = data.split(b"\n")
-        if lines:
-            lines[0] = b"".join([*self._pending, lines[0]])
-            self._pending, self._size = [], 0
-        self._pending.append(tail)
-        self._size += len(tail)
+        if self._refused is not None:
+            raise self._refused
         frames: list[Frame] = []
-        for line in lines:
-            self._check(len(line), line)
-            frames += self._line(line)
-        self._check(self._size, b"")
+        *lines, tail = data.split(b"\n")
+        try:
+            for line in lines:
+                self._extend(line)
+                whole, self._partial = bytes(self._partial), bytearray()
+                self._line(whole.strip(), frames)
+            self._extend(tail)
+        except EventTooLarge as error:
+            self._refused = error
+            self._release(frames)
+            if not frames:
+                raise
         return frames
 
     def finish(self) -> list[Frame]:
-        tail = b"".join(self._pending).strip()
-        self._pending = []
+        if self._refused is not None:
+            raise self._refused
         frames: list[Frame] = []
-        if tail and _envelope(tail) is not None:
-            frames += self._line(tail)
+        tail = bytes(self._partial).strip()
+        if tail and _envelope(tail) is None:
+            self._release(frames)  # `12` may be half of `123`, but a line follows the held one
+        else:
+            self._line(tail, frames)
         if self._held is not None:
             frames.append(self._held[1])
         return frames
 
-    def _line(self, line: bytes) -> list[Frame]:
-        line = line.strip()
+    def _extend(self, part: bytes) -> None:
+        self._partial += part
+        if len(self._partial) > self._max:
+            raise EventTooLarge(len(self._partial), self._max, bytes(self._partial[:200]))
+
+    def _line(self, line: bytes, frames: list[Frame]) -> None:
         if not line:
-            return []
-        frames: list[Frame] = [self._held[0]] if self._held else []
-        self._held = None
-        envelope = _envelope(line) if _TERMINAL_KEY.search(line) else None
-        if envelope is None:
-            return [*frames, line]
-        if isinstance(envelope, Result) and envelope.trace_id is not None:
-            return [*frames, envelope]
-        self._held = (line, envelope)
-        return frames
+            return
+        self._release(frames)
+        found = _envelope(line) if _TERMINAL_KEY.search(line) else None
+        if found is None:
+            frames.append(line)
+        elif found[1]:
+            frames.append(found[0])
+        else:
+            self._held = (line, found[0])
 
-    def _check(self, size: int, line: bytes) -> None:
-        if size > self._max:
-            raise EventTooLarge(size, self._max, line or b"".join(self._pending))
+    def _release(self, frames: list[Frame]) -> None:
+        """What looked like the envelope was a chunk, now that a line follows it."""
+        if self._held is not None:
+            frames.append(self._held[0])
+            self._held = None
 
 
-def _envelope(line: bytes) -> Result | Failure | None:
-    """The terminal frame that `line` may be, judged by its keys alone."""
+def _envelope(line: bytes) -> tuple[Result | Failure, bool] | None:
+    """The terminal frame that `line` may be, judged by its keys alone, and whether it surely is."""
     try:
         value = from_json(line)
     except ValueError:
         return None
     if not isinstance(value, dict) or not value.keys() <= {"result", "error", "telemetry"}:
         return None
-    return _reflection_frame(value)
+    frame = _reflection_frame(value)
+    return None if frame is None else (frame, _trace_id(value.get("telemetry")) is not None)
 
 
 def _reflection_frame(value: dict[str, Any]) -> Result | Failure | None:
-    telemetry = value.get("telemetry")
-    trace_id = telemetry.get("traceId") if isinstance(telemetry, dict) else None
+    trace_id = _trace_id(value.get("telemetry"))
     if "error" in value:
         inner = value["error"]
         known = isinstance(inner, dict) and ("code" in inner or "status" in inner)
@@ -329,7 +372,12 @@ def _reflection_frame(value: dict[str, Any]) -> Result | Failure | None:
     return Result(None, trace_id) if trace_id is not None else None
 
 
-# --- whole bodies ------------------------------------------------------------------------------------
+def _trace_id(value: Any) -> str | None:
+    found = value.get("traceId") if isinstance(value, dict) else None
+    return found if isinstance(found, str) else None
+
+
+# --- whole bodies ---------------------------------------------------------------------------------
 
 
 def callable_answer(body: bytes) -> Result | Failure:
@@ -338,10 +386,8 @@ def callable_answer(body: bytes) -> Result | Failure:
     Raises:
         Malformed: anything else.
     """
-    match = _ENVELOPE.match(body)
-    if match is not None and match[1] == b"result":
-        return Result(body[match.end() :].rstrip()[:-1])
-    return _answer(_parse(body), body)
+    cut = _cut(body)
+    return cut if isinstance(cut, Result) else _answer(_parse(body), body)
 
 
 def reflection_answer(body: bytes) -> Result | Failure:
@@ -354,36 +400,57 @@ def reflection_answer(body: bytes) -> Result | Failure:
 def _answer(value: Any, body: bytes) -> Result | Failure:
     if value == {}:
         return Result(None)
-    if isinstance(value, dict):
-        if "error" in value or _is_failure(value):
-            return failure_of(value)
-        if "result" in value:
-            return Result(to_json(value["result"]))
+    if is_failure(value):
+        return failure_of(value)
+    if isinstance(value, dict) and "result" in value:
+        return Result(to_json(value["result"]))
     raise Malformed("the answer is JSON, but neither a result nor an error", body)
 
 
-def failure_of(value: Any) -> Failure:
-    """`{"error": {…}}` or `{…}`, with `status` a name or `code` a gRPC number."""
-    inner = value.get("error", value) if isinstance(value, dict) else value
-    if not isinstance(inner, dict):
-        return Failure("UNKNOWN", inner if isinstance(inner, str) else to_json(inner).decode())
-    details = inner.get("details")
-    trace = details.get("traceId") if isinstance(details, dict) else None
-    return Failure(
-        status=_status_name(inner),
-        message=str(inner.get("message", "")),
-        details=details,
-        trace_id=trace if isinstance(trace, str) else None,
+# --- failures -------------------------------------------------------------------------------------
+
+
+def is_failure(value: Any) -> bool:
+    """`{"error": …}`, or the same unwrapped."""
+    return names_status(value) or (isinstance(value, dict) and value.get("error") is not None)
+
+
+def names_status(value: Any) -> bool:
+    """`{"status": …, "message": …}` with a canonical status: any other could be a chunk's."""
+    return (
+        isinstance(value, dict)
+        and isinstance(value.get("message"), str)
+        and value.get("status") in GRPC_CODES[1:]
     )
 
 
-def _status_name(inner: dict[str, Any]) -> str:
-    status, code = inner.get("status"), inner.get("code")
-    if isinstance(status, str):
-        return status
-    if isinstance(code, int) and 0 <= code < len(GRPC_CODES):
-        return GRPC_CODES[code]
-    return "UNKNOWN"
+def failure_of(value: Any, status: str = "UNKNOWN") -> Failure:
+    """`{"error": {…}}` or `{…}`; `status` is for one that names neither a status nor a code."""
+    inner = value.get("error", value) if isinstance(value, dict) else value
+    if not isinstance(inner, dict):
+        return Failure(status, _text(inner))
+    details = inner.get("details")
+    return Failure(
+        status=_status_name(inner.get("status")) or _status_name(inner.get("code")) or status,
+        message=_text(inner.get("message")),
+        details=details,
+        trace_id=_trace_id(details),
+    )
+
+
+def _status_name(told: Any) -> str | None:
+    """A name as it is; a gRPC number by its name. An HTTP status is neither, and OK no failure."""
+    if isinstance(told, str):
+        return told or None
+    is_code = isinstance(told, int) and not isinstance(told, bool) and 0 < told < len(GRPC_CODES)
+    return GRPC_CODES[told] if is_code else None
+
+
+def _text(value: Any) -> str:
+    """The server's words; anything but a text as JSON."""
+    if value is None:
+        return ""
+    return value if isinstance(value, str) else to_json(value).decode()
 
 
 def _parse(payload: bytes) -> Any:

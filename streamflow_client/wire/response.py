@@ -10,12 +10,14 @@ import re
 import zlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from html import unescape
 from typing import Any
 
 from pydantic_core import from_json
 
-from .frames import Failure, Malformed, failure_of
+from ..text import shown
+from .frames import GRPC_CODES, Failure, Malformed, failure_of, names_status
 
 # https://github.com/googleapis/googleapis/blob/master/google/rpc/code.proto, and for the ranges the
 # mapping of HTTP to gRPC in grpc/grpc doc/http-grpc-status-mapping.md and Google's API clients.
@@ -35,8 +37,8 @@ _STATUS_OF_HTTP = {
     504: "DEADLINE_EXCEEDED",
 }
 
-# Answers of the HTTP layer in front of the flow: it did not run.
-_NEVER_RAN = frozenset({404, 405, 406, 411, 413, 414, 415, 417, 421, 426, 431})
+# No gRPC code becomes one of these, so the HTTP layer in front of the flow said it.
+_NEVER_FLOWS = frozenset({405, 406, 411, 413, 414, 415, 417, 421, 426, 431})
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +46,8 @@ class Refusal:
     """A response with an HTTP error status.
 
     `from_flow` says that the body is a failure of the callable protocol, so that the flow itself (or
-    the framework on its behalf) spoke, not a proxy; `may_have_run` is False only where it cannot have.
+    the framework on its behalf) spoke, not a proxy; `may_have_run` is False only where it cannot
+    have.
     """
 
     failure: Failure
@@ -54,19 +57,28 @@ class Refusal:
 
 def refusal_of(status: int, reason: str, body: bytes) -> Refusal:
     """What a response with an HTTP error status says."""
-    line = f"HTTP {status} {reason}".strip()
+    body = body.removeprefix(_BOM)
     value = _json_object(body)
-    if value is not None and _is_failure(value):
-        return Refusal(failure_of(value), from_flow=True, may_have_run=True)
-    html = is_html(body)
+    if value is not None and _from_flow(value):
+        return Refusal(failure_of(value, _status(status)), from_flow=True, may_have_run=True)
+    line = f"HTTP {status} {reason}".strip()
+    page = is_html(body)
+    text = "" if page else body.decode("utf-8", "replace").strip()
     if value is not None:
-        failure = Failure(_status(status), _told(value) or line, details=value)
-    elif html:
-        failure = Failure(_status(status), f"{line}: {_title(body)}" if _title(body) else line)
+        message = _told(value) or line
+    elif page:
+        title = _title(body)
+        message = f"{line}: {title}" if title else line
     else:
-        failure = Failure(_status(status), body.decode("utf-8", "replace").strip() or line)
-    never = status < 500 and (html or status in _NEVER_RAN)
-    return Refusal(failure, from_flow=False, may_have_run=not never)
+        message = text or line
+    never_ran = status < 500 and (
+        page or status in _NEVER_FLOWS or (status == 404 and _is_no_route(value, text))
+    )
+    return Refusal(
+        Failure(_status(status), message, details=value),
+        from_flow=False,
+        may_have_run=not never_ran,
+    )
 
 
 def _status(http_status: int) -> str:
@@ -74,16 +86,29 @@ def _status(http_status: int) -> str:
     return _STATUS_OF_HTTP.get(http_status, default)
 
 
-def _is_failure(value: dict[str, Any]) -> bool:
-    return isinstance(value.get("error"), dict) or (
-        isinstance(value.get("status"), str) and isinstance(value.get("message"), str)
-    )
+def _from_flow(value: dict[str, Any]) -> bool:
+    """Gateways also say `error` or `status`, but not with a canonical status or a gRPC code."""
+    inner = value.get("error")
+    if not isinstance(inner, dict):
+        return names_status(value)
+    return failure_of(value, "").status in GRPC_CODES
 
 
 def _told(value: dict[str, Any]) -> str:
     """FastAPI says `detail`, others `message` or `error`."""
-    texts = (value.get(key) for key in ("detail", "message", "error"))
+    inner = value.get("error")
+    places = [value, inner] if isinstance(inner, dict) else [value]
+    texts = (place.get(key) for place in places for key in ("detail", "message", "error"))
     return next((text for text in texts if isinstance(text, str)), "")
+
+
+def _is_no_route(value: dict[str, Any] | None, text: str) -> bool:
+    """A 404 of the router. Go writes a flow's own NOT_FOUND as plain text too."""
+    return value is not None or _NO_ROUTE.fullmatch(text) is not None
+
+
+# Go's net/http; Genkit's reflection API
+_NO_ROUTE = re.compile(r"404 page not found|action \S+ not found|")
 
 
 def _json_object(body: bytes) -> dict[str, Any] | None:
@@ -94,27 +119,57 @@ def _json_object(body: bytes) -> dict[str, Any] | None:
     return value if isinstance(value, dict) else None
 
 
+_BOM = b"\xef\xbb\xbf"
+
+
 def is_html(body: bytes) -> bool:
     """Judged by the first character, since servers label anything as anything."""
-    return body.lstrip().startswith(b"<")
+    return body.removeprefix(_BOM).lstrip().startswith(b"<")
 
 
-_TITLE = re.compile(rb"<title[^>]*>\s*([^<]{1,200})", re.IGNORECASE)
+_TITLE = re.compile(rb"<title[^>]*>([^<]{1,200})", re.IGNORECASE)
 
 
 def _title(body: bytes) -> str:
     """The title of an error page; the page itself may hold a stack trace and is never shown."""
     match = _TITLE.search(body[:4096])
-    return unescape(match[1].decode("utf-8", "replace").strip()) if match else ""
+    return " ".join(unescape(match[1].decode("utf-8", "replace")).split()) if match else ""
 
 
-_DIGITS = re.compile(r"\d{1,9}", re.ASCII)
+# --- headers --------------------------------------------------------------------------------------
+
+_SECONDS = re.compile(r"\d{1,9}(\.\d{1,9})?", re.ASCII)
+_MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
+# RFC 9110, 5.6.7: `Sun, 06 Nov 1994 08:49:37 GMT`, the only form that may be written
+_DATE = re.compile(
+    rf"\w{{3}}, (\d\d) ({'|'.join(_MONTHS)}) (\d{{4}}) (\d\d):(\d\d):(\d\d) GMT", re.ASCII
+)
 
 
 def retry_after(headers: Mapping[str, str]) -> float | None:
-    """Seconds of a Retry-After header given as a number; None where there is none."""
+    """Seconds of a Retry-After header; None where there is none that can be understood.
+
+    A date is taken relative to the response's own Date: our clock may be another.
+    """
     value = headers.get("retry-after", "").strip()
-    return float(value) if _DIGITS.fullmatch(value) else None
+    if _SECONDS.fullmatch(value):
+        return float(value)
+    then, now = _date(value), _date(headers.get("date", "").strip())
+    return None if then is None or now is None else max(0.0, (then - now).total_seconds())
+
+
+def _date(value: str) -> datetime | None:
+    match = _DATE.fullmatch(value)
+    if match is None:
+        return None
+    day, month, year, *time = match.groups()
+    try:
+        return datetime(int(year), _MONTHS.index(month) + 1, int(day), *map(int, time), tzinfo=UTC)
+    except ValueError:  # 31 February; a leap second
+        return None
+
+
+# --- encodings ------------------------------------------------------------------------------------
 
 
 class Plain:
@@ -128,21 +183,26 @@ _PIECE = 64 * 1024
 
 
 class Inflate:
-    """A compressed body that was not asked for, decoded in pieces so that limits hold on what comes out."""
+    """A compressed body that was not asked for, in pieces, so that limits hold on what comes out."""
 
     def __init__(self, wbits: int) -> None:
+        self._wbits = wbits
         self._inflate = zlib.decompressobj(wbits)
 
     def pieces(self, data: bytes) -> Iterator[bytes]:
         """Raises: Malformed."""
-        while data:
+        more = bool(data)
+        while more:
+            if self._inflate.eof:  # RFC 1952, 2.2: a gzip file is one member after another
+                self._inflate = zlib.decompressobj(self._wbits)
             try:
                 piece = self._inflate.decompress(data, _PIECE)
             except zlib.error as error:
                 raise Malformed(f"the compressed body is broken ({error})", data) from None
             if piece:
                 yield piece
-            data = self._inflate.unconsumed_tail
+            data = self._inflate.unconsumed_tail or self._inflate.unused_data
+            more = bool(data) or len(piece) == _PIECE  # zlib may hold back the rest of a match
 
 
 def body_decoder(headers: Mapping[str, str]) -> Plain | Inflate:
@@ -152,4 +212,5 @@ def body_decoder(headers: Mapping[str, str]) -> Plain | Inflate:
         return Plain()
     if encoding in ("gzip", "x-gzip", "deflate"):
         return Inflate(zlib.MAX_WBITS | 32)  # 32: gzip and zlib headers are told apart
-    raise Malformed(f"unexpected Content-Encoding {encoding!r} (identity was asked for)", b"")
+    told = shown(repr(encoding))
+    raise Malformed(f"unexpected Content-Encoding {told} (identity was asked for)", b"")

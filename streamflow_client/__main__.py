@@ -1,0 +1,8 @@
+"""`python -m streamflow_client …`: the same as the console script `streamflow-client`."""
+
+import sys
+
+from .cli import main
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,64 @@
+"""How a command can end.
+
+In: an error. Out: an exit code. Words for people do not belong here.
+"""
+
+from __future__ import annotations
+
+from enum import IntEnum
+
+from ..errors import (
+    FlowConnectionError,
+    FlowError,
+    FlowStatusError,
+    FlowTimeoutError,
+    FlowValidationError,
+    ProtocolError,
+    StreamInterruptedError,
+)
+
+
+class ExitCode(IntEnum):
+    """What the shell is told. USAGE is the number that typer uses, the last two are the shell's own."""
+
+    OK = 0
+    UNEXPECTED = 1
+    USAGE = 2
+    FLOW_FAILED = 3
+    NOT_CONNECTED = 4
+    TIMEOUT = 5
+    INTERRUPTED = 6
+    TYPES = 7
+    NOT_INSTALLED = 8
+    CTRL_C = 130  # 128 + SIGINT
+    CLOSED_PIPE = 141  # 128 + SIGPIPE
+
+
+MEANINGS = {
+    ExitCode.OK: "the flow ran",
+    ExitCode.UNEXPECTED: "an unexpected error",
+    ExitCode.USAGE: "wrong usage, or bad input",
+    ExitCode.FLOW_FAILED: "the flow failed, or its server refused the call",
+    ExitCode.NOT_CONNECTED: "the server could not be reached",
+    ExitCode.TIMEOUT: "time ran out",
+    ExitCode.INTERRUPTED: "the stream broke off, or the answer is not the protocol",
+    ExitCode.TYPES: "a value is not of its type",
+    ExitCode.NOT_INSTALLED: "typer and rich are not installed",
+    ExitCode.CTRL_C: "Ctrl-C",
+    ExitCode.CLOSED_PIPE: "the reader of the output went away",
+}
+
+_CODES: tuple[tuple[type[FlowError], ExitCode], ...] = (
+    (FlowStatusError, ExitCode.FLOW_FAILED),
+    (FlowConnectionError, ExitCode.NOT_CONNECTED),
+    (FlowTimeoutError, ExitCode.TIMEOUT),
+    (StreamInterruptedError, ExitCode.INTERRUPTED),
+    (ProtocolError, ExitCode.INTERRUPTED),
+    (FlowValidationError, ExitCode.TYPES),
+    (FlowError, ExitCode.UNEXPECTED),
+)
+
+
+def exit_code_of(error: FlowError) -> ExitCode:
+    """The code of the first class in the table that the error belongs to."""
+    return next(code for kind, code in _CODES if isinstance(error, kind))

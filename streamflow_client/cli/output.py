@@ -1,0 +1,127 @@
+"""Standard output and standard error of the commands.
+
+In: values, errors, lines. Out: what people or programs read. Whatever a server said passes through
+`terminal.py` first. Calls and exit codes do not belong here.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+from collections.abc import Generator
+from contextlib import contextmanager, suppress
+from typing import Any, NoReturn, Protocol
+
+from rich.console import Console
+from rich.text import Text
+
+from ..calls import log
+from ..errors import FlowError, FlowStatusError, FlowTimeoutError
+from ..text import one_line
+from .terminal import readable, safe_json
+
+
+class Printer(Protocol):
+    """Writes what a flow gives to standard output."""
+
+    def chunk(self, value: Any) -> None: ...
+    def result(self, value: Any) -> None: ...
+    def failure(self, error: FlowError) -> None: ...
+
+
+class TextPrinter:
+    """For people: a chunk a line, the result below a rule unless it comes alone."""
+
+    def __init__(self, *, alone: bool) -> None:
+        self._alone = alone
+
+    def chunk(self, value: Any) -> None:
+        emit(readable(value))
+
+    def result(self, value: Any) -> None:
+        if not self._alone:
+            PipedConsole().rule("result", align="left", style="dim")
+        emit(readable(value, indent=2 if sys.stdout.isatty() else None))
+
+    def failure(self, error: FlowError) -> None:
+        """Standard error is enough."""
+
+
+class JsonPrinter:
+    """For programs: one JSON object a line."""
+
+    def chunk(self, value: Any) -> None:
+        emit(safe_json({"chunk": value}))
+
+    def result(self, value: Any) -> None:
+        emit(safe_json({"result": value}))
+
+    def failure(self, error: FlowError) -> None:
+        emit(safe_json({"error": error_fields(error)}))
+
+
+def error_fields(error: FlowError) -> dict[str, Any]:
+    """What a program needs to know of an error; never the ticket, which is a secret."""
+    fields: dict[str, Any] = {
+        "type": type(error).__name__,
+        "message": error.message,
+        "received": error.received,
+        "work_may_have_run": error.work_may_have_run,
+    }
+    if isinstance(error, FlowStatusError):
+        names = ("status", "details", "http_status", "trace_id")
+        fields |= {name: getattr(error, name) for name in names}
+    if isinstance(error, FlowTimeoutError):
+        fields["clock"] = error.clock
+    return fields
+
+
+class PipedConsole(Console):
+    """A console that raises BrokenPipeError, as `print` does, where rich would end the process."""
+
+    def on_broken_pipe(self) -> NoReturn:
+        raise BrokenPipeError
+
+
+def emit(text: str) -> None:
+    """One piece of output, at once: whoever reads it may wait for it."""
+    print(text, flush=True)
+
+
+def complain(line: str, prefix: str = "", style: str = "bold red") -> None:
+    """One line on standard error."""
+    with suppress(BrokenPipeError):
+        text = Text.assemble((prefix, style), one_line(line))
+        PipedConsole(stderr=True).print(text, soft_wrap=True)
+
+
+@contextmanager
+def warnings_told() -> Generator[None]:
+    """What the library logs meanwhile, such as a second attempt, becomes a line on standard error."""
+    handler = _Complaints(logging.WARNING)
+    log.addHandler(handler)
+    try:
+        yield
+    finally:
+        log.removeHandler(handler)
+
+
+class _Complaints(logging.Handler):
+    def emit(self, record: logging.LogRecord) -> None:
+        complain(record.getMessage(), "warning: ", "yellow")
+
+
+def prepare_stdout(*, for_programs: bool) -> None:
+    """JSON is UTF-8 whatever the locale; text for people has escapes for what the locale lacks."""
+    reconfigure = getattr(sys.stdout, "reconfigure", None)
+    if reconfigure is not None:
+        reconfigure(encoding="utf-8" if for_programs else None, errors="backslashreplace")
+
+
+def let_go_of_stdout() -> None:
+    """What is still in its buffer has no reader; Python would complain about it at its end."""
+    with suppress(OSError, ValueError):
+        null = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(null, sys.stdout.fileno())
+        os.close(null)

@@ -1,0 +1,85 @@
+"""When a call has waited long enough.
+
+In: events with the driver's time, seconds. Out: the moment at which the first clock will have run out, and
+which one that is. It reads no clock itself and decides nothing. Pure.
+"""
+
+from __future__ import annotations
+
+from .errors import Clock
+from .options import Timeout
+
+SAYS: dict[Clock, str] = {
+    "connect": "no connection",
+    "idle": "not one byte came",
+    "progress": "no chunk came",
+    "total": "the call did not end",
+}
+
+
+class Clocks:
+    """The clocks of one call.
+
+    `idle` and `progress` run only while the caller waits: the time that it takes between two reads does not
+    count. `connect` and `total` always run.
+
+    Attributes:
+        last_byte, last_comment, last_chunk: when they came; None for never in this attempt.
+    """
+
+    def __init__(self, timeout: Timeout, *, streaming: bool) -> None:
+        self.timeout = timeout
+        self.last_byte: float | None = None
+        self.last_comment: float | None = None
+        self.last_chunk: float | None = None
+        self.began: float | None = None
+        self._streaming = streaming
+        self._connecting = False
+        self._running = False
+        self._since = 0.0  # when the connection, the attempt or the caller's wait began, whichever is last
+
+    def opening(self, now: float) -> None:
+        """An attempt begins."""
+        self.began = now if self.began is None else self.began
+        self._since = now
+        self._connecting = self._running = True
+
+    def connected(self, now: float) -> None:
+        self._since = now
+        self._connecting = False
+
+    def waiting(self, now: float) -> None:
+        """The caller begins to wait for what comes next."""
+        if not self._connecting:
+            self._since = now
+
+    def pausing(self) -> None:
+        """Between two attempts, or after the last, only `total` runs."""
+        self._running = self._connecting = False
+
+    def deadline(self) -> float | None:
+        """When the first clock will have run out; None where none runs."""
+        return min(self._ends().values(), default=None)
+
+    def due(self) -> Clock:
+        """The clock that runs out first."""
+        first: list[tuple[float, Clock]] = [(end, clock) for clock, end in self._ends().items()]
+        return min(first)[1] if first else "total"
+
+    def fits(self, seconds: float, now: float) -> bool:
+        """Whether a wait of `seconds` ends before the total deadline."""
+        total = self.timeout.total
+        return total is None or self.began is None or now + seconds < self.began + total
+
+    def _ends(self) -> dict[Clock, float]:
+        timeout, ends = self.timeout, dict[Clock, float]()
+        if self.began is not None and timeout.total is not None:
+            ends["total"] = self.began + timeout.total
+        if self._connecting and timeout.connect is not None:
+            ends["connect"] = self._since + timeout.connect
+        if self._running and not self._connecting:
+            if timeout.idle is not None:
+                ends["idle"] = max(self._since, self.last_byte or 0.0) + timeout.idle
+            if self._streaming and timeout.progress is not None:
+                ends["progress"] = max(self._since, self.last_chunk or 0.0) + timeout.progress
+        return ends

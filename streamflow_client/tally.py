@@ -1,0 +1,60 @@
+"""How many chunks a call has seen, which of them the caller has, and whether a replay is the same.
+
+In: payloads of chunks, in order. Out: counts, digests, and a verdict on a replay. Pure.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from zlib import crc32
+
+from .ticket import Ticket
+
+
+class Tally:
+    """The chunks of one call, over all its attempts.
+
+    Attributes:
+        seen: chunks decoded, before and after a resumption, replays not counted.
+        before: those that a ticket had counted before this call began.
+        to_skip: chunks that a replay must still repeat before new ones come.
+    """
+
+    def __init__(self, ticket: Ticket | None) -> None:
+        self.before = ticket.received if ticket else 0
+        self.seen = self.before
+        self.to_skip = 0
+        self._digest = ticket.digest if ticket else 0
+        self._first_digest = self._digest
+        self._replayed = 0
+        self._digests: deque[int] = deque()  # after each of the newest chunks
+
+    def begin_replay(self) -> None:
+        """The server will send every chunk again, from the first."""
+        self.to_skip = self.seen
+        self._replayed = 0
+
+    def replayed(self, payload: bytes) -> bool:
+        """Count one repeated chunk; False if it was the last, and all together differ from before."""
+        self.to_skip -= 1
+        self._replayed = crc32(payload, self._replayed)
+        return self.to_skip > 0 or self._replayed == self._digest
+
+    def count(self, payload: bytes, waiting: int) -> None:
+        """A new chunk of a stream with an id; `waiting` chunks are not taken yet, this one included."""
+        self.seen += 1
+        self._digest = crc32(payload, self._digest)
+        self._digests.append(self._digest)
+        while len(self._digests) > waiting + 1:
+            self._digests.popleft()
+
+    def forget(self, waiting: int) -> None:
+        """The newest `waiting` chunks will never be taken."""
+        self.seen -= waiting
+        for _ in range(min(waiting, len(self._digests))):
+            self._digests.pop()
+        self._digest = self._digests[-1] if self._digests else self._first_digest
+
+    def digest(self, waiting: int) -> int:
+        """Over the chunks that were taken; `waiting` ones are not."""
+        return self._digests[-1 - waiting] if waiting < len(self._digests) else self._first_digest

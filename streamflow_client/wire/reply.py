@@ -1,0 +1,114 @@
+"""One HTTP response while it is being read: encoding, limits, and whether it is frames or one body.
+
+In: status, headers, and body bytes. Out: frames as they complete; or, at the end, the whole body.
+Out of place here: what a status or a frame means for the call.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+from .frames import Failure, Frame, FrameReader, Malformed, Result
+from .request import WireProtocol
+from .response import body_decoder, is_html
+
+_HEAD = 512  # bytes, enough to tell what a body is and to show how it begins
+
+
+class Reply:
+    """A response to one attempt.
+
+    Args:
+        streaming: frames were asked for; a server that does not stream answers with one JSON body instead.
+        max_event: upper bound of one frame, in decoded bytes.
+        max_body: upper bound of a body that is no stream, in decoded bytes.
+
+    Attributes:
+        size: bytes of the body so far, as they came.
+        last_frame_seen: whether any frame has come.
+
+    Raises:
+        Malformed: the body is encoded in a way that was not asked for.
+    """
+
+    def __init__(
+        self,
+        status: int,
+        reason: str,
+        headers: Mapping[str, str],
+        protocol: WireProtocol,
+        *,
+        streaming: bool,
+        max_event: int,
+        max_body: int,
+    ) -> None:
+        self.status = status
+        self.reason = reason
+        self.headers = headers
+        self._protocol = protocol
+        self._max_body = max_body
+        self._decoder = body_decoder(headers)
+        self._parts: list[bytes] = []
+        self._collected = 0
+        self._head = b""
+        self._any_frame = False
+        one_body = not streaming or self.is_error or _is_json(headers)
+        self._frames: FrameReader | None = None if one_body else protocol.frames(max_event)
+
+    @property
+    def is_error(self) -> bool:
+        return self.status >= 400
+
+    @property
+    def is_stream(self) -> bool:
+        return self._frames is not None
+
+    @property
+    def is_full(self) -> bool:
+        """An error's body is read no further than the limit; what came of it will do."""
+        return self.is_error and self._collected > self._max_body
+
+    @property
+    def comments(self) -> int:
+        return 0 if self._frames is None else self._frames.comments
+
+    def feed(self, data: bytes) -> Iterator[list[Frame]]:
+        """The frames that `data` completes. Raises: Malformed, EventTooLarge."""
+        for piece in self._decoder.pieces(data):
+            self._head += piece[: _HEAD - len(self._head)]
+            if self._frames is None:
+                self._collect(piece)
+            elif frames := self._frames.feed(piece):
+                self._any_frame = True
+                yield frames
+
+    def _collect(self, piece: bytes) -> None:
+        self._collected += len(piece)
+        if not self.is_full:
+            self._parts.append(piece)
+        if self._collected > self._max_body and not self.is_error:
+            what = f"the response is larger than max_response_bytes={self._max_body}"
+            raise Malformed(what, self._head)
+
+    def finish(self) -> list[Frame]:
+        """What the end of a stream completes. Raises: Malformed, EventTooLarge."""
+        assert self._frames is not None
+        frames = self._frames.finish()
+        if not frames and not self._any_frame and is_html(self._head):
+            raise Malformed("the server answered with an HTML page instead of a stream", self._head)
+        return frames
+
+    def body(self) -> bytes:
+        """All that came of a body that is no stream."""
+        return b"".join(self._parts)
+
+    def answer(self) -> Result | Failure:
+        """The one frame that a successful body is. Raises: Malformed."""
+        body = self.body()
+        if is_html(body):
+            raise Malformed("the server answered with an HTML page instead of a result", body)
+        return self._protocol.answer(body)
+
+
+def _is_json(headers: Mapping[str, str]) -> bool:
+    return headers.get("content-type", "").startswith("application/json")

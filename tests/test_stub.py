@@ -1,0 +1,859 @@
+"""The stub server speaks as the recorded servers do, and records what happens."""
+
+import asyncio
+import json
+import socket
+import ssl
+import threading
+from collections.abc import Awaitable, Callable, Iterator
+from pathlib import Path
+from typing import Annotated, Any
+
+import pytest
+from pydantic import BaseModel, ConfigDict, Field
+
+from streamflow_client.testing import Call, FlowFailure, RunCancelled, StubServer, faults, plugin
+from stub_talk import (
+    STREAM,
+    Caller,
+    Response,
+    ask,
+    declare_flows,
+    events,
+    send,
+    stream,
+)
+
+Capture = Callable[[str], bytes]
+
+# What differs from run to run, and what stands at another place on a server without a proxy.
+VOLATILE = {"date", "etag", "x-genkit-trace-id", "x-genkit-span-id", "x-genkit-stream-id"}
+
+
+@pytest.fixture
+def express() -> Iterator[StubServer]:
+    with declare_flows(StubServer()) as stub:
+        yield stub
+
+
+@pytest.fixture
+def go() -> Iterator[StubServer]:
+    with declare_flows(StubServer("go")) as stub:
+        yield stub
+
+
+class Menu(BaseModel):
+    theme: str
+    items: Annotated[int, Field(ge=1)] = 3
+
+
+def recorded(capture: bytes) -> tuple[int, dict[str, str], bytes]:
+    head, _, body = capture.replace(b"\r\n", b"\n").partition(b"\n\n")
+    first, *lines = head.decode().splitlines()
+    headers = {name.lower(): value for name, value in (line.split(": ", 1) for line in lines)}
+    return int(first.split()[1]), headers, body
+
+
+def assert_like(response: Response, capture: bytes, *, same_body: bool = True) -> None:
+    """Status, headers and body are those of a recorded response, but for what is volatile."""
+    status, headers, body = recorded(capture)
+    volatile = VOLATILE if same_body else {*VOLATILE, "content-length"}
+    assert response.status == status
+    assert response.headers.keys() == headers.keys()
+    assert {k: v for k, v in response.headers.items() if k not in volatile} == {
+        k: v for k, v in headers.items() if k not in volatile
+    }
+    if same_body:
+        assert response.body == body
+        assert response.headers.get("etag") == headers.get("etag")
+
+
+# --- the callable protocol of Express ---
+
+
+@pytest.mark.parametrize(
+    ("file", "path", "value", "headers"),
+    [
+        ("express-stream-failed.http", "/boom", 3, {"accept": STREAM}),
+        ("express-stream-undefined.http", "/void", None, {"accept": STREAM}),
+        ("express-durable-stream.http", "/steady", 4, {"accept": STREAM}),
+        ("express-unary-failed.http", "/boom", 3, {}),
+        ("express-unary-undefined.http", "/void", None, {}),
+        ("express-no-such-flow.http", "/nope", 1, {}),
+    ],
+)
+def test_express_as_recorded(
+    express: StubServer,
+    capture: Capture,
+    file: str,
+    path: str,
+    value: object,
+    headers: dict[str, str],
+) -> None:
+    assert_like(ask(express, path, value, **headers), capture(file))
+
+
+def test_express_stream_as_recorded(capture: Capture) -> None:
+    stub = StubServer()
+
+    @stub.flow
+    def menu(request: Menu, send: Callable[[dict[str, Any]], None]) -> dict[str, Any]:
+        theme = request.theme
+        items = [
+            {"name": f"{theme} dish {i} ünïcødé 日本\u2028x", "price": price}
+            for i, price in enumerate([0, 1.5, 3][: request.items])
+        ]
+        for item in items:
+            send(item)
+        return {"title": theme, "items": items}
+
+    with stub:
+        response = stream(stub, "/menu", {"theme": "café 日本"})
+        assert_like(response, capture("express-stream.http"))
+        assert response.chunks == [frame + b"\n\n" for frame in response.body.split(b"\n\n")[:-1]]
+        plain = ask(stub, "/menu", {"theme": "café 日本", "items": 2})
+        assert_like(plain, capture("express-unary.http"))
+        assert len(plain.headers["x-genkit-trace-id"]) == 32
+        assert len(plain.headers["x-genkit-span-id"]) == 16
+
+
+def test_express_invalid_input_as_recorded(capture: Capture) -> None:
+    stub = StubServer()
+
+    @stub.flow
+    def menu(request: Menu) -> None: ...
+
+    with stub:
+        response = ask(stub, "/menu", {"theme": 3})
+        assert_like(response, capture("express-unary-invalid.http"), same_body=False)
+        body, real = response.json, json.loads(recorded(capture("express-unary-invalid.http"))[2])
+        assert list(body) == list(real) == ["details", "status", "message"]
+        assert body["status"] == real["status"]
+        assert body["details"].keys() == real["details"].keys()
+        assert [e["path"] for e in body["details"]["errors"]] == ["theme"]
+        opening = "Schema validation failed. Parse Errors:\n\n- theme: "
+        assert body["message"].startswith(opening)
+        assert real["message"].startswith(opening)
+        assert '\n\nProvided data:\n\n{\n  "theme": 3\n}\n\nRequired JSON' in body["message"]
+        (line,) = stream(stub, "/menu").chunks
+        assert line.startswith(b'error: {"error":{"details":{"errors":[{"path":"(root)"')
+        assert stub.run_count("menu") == 0
+
+
+def test_express_malformed_body_as_recorded(express: StubServer, capture: Capture) -> None:
+    response = send(express, "POST", "/count", b'{"data": ')
+    assert_like(response, capture("express-malformed-body.http"), same_body=False)
+    assert b"<pre>SyntaxError: " in response.body
+    assert b"at JSON.parse" in response.body
+
+
+def test_express_hides_what_is_not_public(express: StubServer, capture: Capture) -> None:
+    assert recorded(capture("express-esm-stream-failed.http"))[2].endswith(stream(express, "/crash").body)
+    plain = ask(express, "/crash")
+    assert (plain.status, plain.json) == (
+        500,
+        {"message": "Internal Error", "status": "INTERNAL"},
+    )
+
+
+@pytest.mark.parametrize("accept", ["*/*", f"{STREAM}, */*", "Text/Event-Stream"])
+def test_only_the_exact_accept_header_streams(express: StubServer, accept: str) -> None:
+    response = ask(express, "/count", 2, accept=accept)
+    assert response.json == {"result": "done"}
+    assert not express.requests[0].streaming
+
+
+def test_gets_are_unknown(express: StubServer, go: StubServer) -> None:
+    page = send(express, "GET", "/a<b>")
+    assert page.status == 404
+    assert b"<pre>Cannot GET /a&lt;b&gt;</pre>" in page.body
+    plain = send(go, "GET", "/count")
+    assert (plain.status, plain.body) == (404, b"404 page not found\n")
+
+
+# --- resuming ---
+
+
+def test_a_durable_stream_is_replayed_as_recorded(express: StubServer, capture: Capture) -> None:
+    first = stream(express, "/steady", 4)
+    stream_id = first.headers["x-genkit-stream-id"]
+    again = send(express, "POST", "/steady", b"never read", accept=STREAM, x_genkit_stream_id=stream_id)
+    assert_like(again, capture("express-durable-resumed.http"))
+    assert again.body == first.body
+    assert express.run_count("steady") == 1
+    assert express.runs[0].stream_id == stream_id
+
+
+@pytest.mark.parametrize("dialect", ["express", "go"])
+def test_an_unknown_stream_is_no_content(dialect: Any, capture: Capture) -> None:
+    with declare_flows(StubServer(dialect)) as stub:
+        response = stream(stub, "/steady", x_genkit_stream_id="nope")
+        assert (response.status, response.body) == (204, b"")
+        assert "content-length" not in response.headers
+        if dialect == "express":
+            assert_like(response, capture("express-stream-unknown-id.http"))
+        assert stub.runs == []
+
+
+def test_streams_expire() -> None:
+    with declare_flows(StubServer(stream_ttl=0)) as stub:
+        old = stream(stub, "/steady", 1).headers["x-genkit-stream-id"]
+        assert stream(stub, "/steady", x_genkit_stream_id=old).status == 204
+    with declare_flows(StubServer()) as stub:
+        fresh = stream(stub, "/steady", 1).headers["x-genkit-stream-id"]
+        stub.expire_streams()
+        assert stream(stub, "/steady", x_genkit_stream_id=fresh).status == 204
+
+
+def test_a_flow_without_memory_runs_again(express: StubServer) -> None:
+    response = stream(express, "/count", 1, x_genkit_stream_id="anything")
+    assert events(response) == [{"message": 0}, {"result": "done"}]
+    assert "x-genkit-stream-id" not in response.headers
+    assert "x-genkit-stream-id" not in ask(express, "/steady", 1).headers
+
+
+@pytest.mark.parametrize("dialect", ["express", "go"])
+def test_a_durable_run_outlives_its_client_and_goes_on_live(dialect: Any) -> None:
+    stub = StubServer(dialect)
+    gates = [threading.Event(), threading.Event()]
+
+    @stub.flow(durable=True)
+    def slow(send: Callable[[int], None], call: Call) -> str | None:
+        send(0)
+        gates[0].wait(5)
+        send(1)
+        gates[1].wait(5)
+        return None if call.client_gone.is_set() else call.stream_id
+
+    with stub:
+        with Caller(stub) as caller:
+            caller.post("/slow", accept=STREAM)
+            head = caller.head()
+            assert caller.chunk() == b'data: {"message":0}\n\n'
+        stub.wait_until(lambda: stub.runs[0].client_left)
+        stream_id = head.decode().lower().split("stream-id: ")[1].split("\r\n")[0]
+        with Caller(stub) as caller:
+            caller.post("/slow", accept=STREAM, x_genkit_stream_id=stream_id)
+            assert b"stream-id" not in caller.head().lower()
+            assert caller.chunk() == b'data: {"message":0}\n\n'
+            gates[0].set()
+            assert caller.chunk() == b'data: {"message":1}\n\n'
+            gates[1].set()
+            assert caller.chunk() == b'data: {"result":"%b"}\n\n' % stream_id.encode()
+        assert stub.runs[0].outcome == "finished"
+
+
+# --- Go ---
+
+
+def test_go_streams(go: StubServer) -> None:
+    response = stream(go, "/count", 2)
+    assert events(response) == [{"message": 0}, {"message": 1}, {"result": "done"}]
+    assert response.headers["content-type"] == STREAM
+    assert "keep-alive" not in response.headers
+    assert "x-genkit-stream-id" in stream(go, "/steady", 1).headers
+    # Go has no undefined
+    assert stream(go, "/void").body.count(b"null") == 3
+
+
+def test_go_failures(go: StubServer) -> None:
+    error = {"status": "FAILED_PRECONDITION", "message": "kaboom", "details": {"why": "test"}}
+    assert events(stream(go, "/boom", 0)) == [{"error": error}]
+    assert events(stream(go, "/crash")) == [{"error": {"status": "INTERNAL", "message": "a secret"}}]
+    plain = ask(go, "/boom", 0)
+    assert (plain.status, plain.body) == (400, b"kaboom\n")
+    assert plain.headers["content-type"] == "text/plain; charset=utf-8"
+    assert send(go, "POST", "/count", b"{").status == 400
+    assert ask(go, "/void").body == b'{"result":null}\n'
+
+
+def chunked(*parts: bytes) -> bytes:
+    return b"".join(b"%x;ext=1\r\n%b\r\n" % (len(part), part) for part in parts) + b"0\r\n\r\n"
+
+
+@pytest.mark.parametrize(("dialect", "status"), [("express", 200), ("go", 400)])
+def test_chunked_request_bodies(dialect: Any, status: int) -> None:
+    with declare_flows(StubServer(dialect)) as stub, Caller(stub) as caller:
+        head = b"POST /count HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n"
+        data = head + chunked(b'{"data"', b": 1}")
+        for start in range(0, len(data), 7):
+            caller.socket.sendall(data[start : start + 7])
+        assert caller.response().status == status
+        assert stub.requests[0].json == {"data": 1}
+
+
+# --- clients that leave ---
+
+LEAVING = [
+    ("express", "patient", "finished"),
+    ("express", "waiting", "finished"),
+    ("go", "patient", "cancelled"),
+    ("go", "waiting", "cancelled"),
+]
+
+
+@pytest.mark.parametrize(("dialect", "flow", "outcome"), LEAVING)
+@pytest.mark.parametrize("accept", [STREAM, "*/*"])
+def test_a_client_that_leaves(dialect: Any, flow: str, outcome: str, accept: str) -> None:
+    with declare_flows(StubServer(dialect)) as stub:
+        with Caller(stub) as caller:
+            caller.post(f"/{flow}", accept=accept)
+            stub.wait_until(lambda: stub.runs and stub.runs[0].chunks_sent == 1)
+            assert stub.runs[0].client_left is None
+        stub.wait_until(lambda: stub.runs[0].outcome != "running")
+        stub.wait_until(lambda: stub.connections.open == 0)
+        (run,) = stub.runs
+        assert run.outcome == outcome
+        assert run.client_left is not None
+        assert run.client_left >= stub.requests[0].at
+        assert run.chunks_sent == (2 if outcome == "finished" else 1)
+
+
+def test_a_client_is_missed_in_a_stall(express: StubServer) -> None:
+    express.script("count", faults.stall(after_chunks=1))
+    with Caller(express) as caller:
+        caller.post("/count", 3, accept=STREAM)
+        caller.until(b"0}\n\n")
+        express.wait_until(lambda: express.runs[0].outcome == "finished")
+        assert express.open_streams == 1
+    express.wait_until(lambda: express.open_streams == 0)
+    assert express.runs[0].client_left is not None
+
+
+@pytest.mark.parametrize("tls", [False, True])
+def test_a_slow_reader_gets_everything(tls: bool) -> None:
+    with declare_flows(StubServer(tls=tls)) as stub:
+        response = stream(stub, "/story", "x" * 10_000_000)
+        assert [len(chunk) for chunk in response.chunks] == [10_000_022, 10_000_021]
+
+
+def test_a_client_that_stops_reading_and_leaves(express: StubServer) -> None:
+    with Caller(express) as caller:
+        caller.post("/story", "x" * 20_000_000, accept=STREAM)
+        express.wait_until(lambda: express.runs and express.runs[0].outcome == "finished")
+        caller.head()
+        assert express.open_streams == 1
+    express.wait_until(lambda: express.connections.open == 0)
+    assert express.open_streams == 0
+    assert express.runs[0].client_left is not None
+
+
+def test_send_raises_in_a_cancelled_run(go: StubServer) -> None:
+    raised: list[BaseException] = []
+
+    @go.flow
+    def stubborn(send: Callable[[int], None], call: Call) -> str:
+        call.client_gone.wait()
+        with pytest.raises(RunCancelled) as caught:
+            send(0)
+        raised.append(caught.value)
+        return "too late"
+
+    with Caller(go) as caller:
+        caller.post("/stubborn", accept=STREAM)
+        caller.head()
+    go.wait_until(lambda: raised)
+    assert go.runs[0].outcome == "cancelled"
+    assert go.runs[0].chunks_sent == 0
+
+
+# --- the Reflection API ---
+
+
+def run_action(stub: StubServer, key: str, value: object, query: str = "") -> Response:
+    body = json.dumps({"key": key, "input": value}).encode()
+    return send(stub, "POST", f"/api/runAction{query}", body)
+
+
+def without_ids(body: bytes, response: Response) -> bytes:
+    return body.replace(response.headers["x-genkit-trace-id"].encode(), b"ID")
+
+
+@pytest.mark.parametrize(
+    ("file", "query"),
+    [
+        ("reflection-js-stream-failed.http", "?stream=true"),
+        ("reflection-js-unary-failed.http", ""),
+    ],
+)
+def test_reflection_failures_as_recorded(
+    express: StubServer, capture: Capture, file: str, query: str
+) -> None:
+    response = run_action(express, "/flow/boom", 2, query)
+    assert_like(response, capture(file), same_body=False)
+    *chunks, last = response.body.split(b"\n")
+    *real_chunks, real_last = recorded(capture(file))[2].split(b"\n")
+    assert chunks == real_chunks
+    error, real = json.loads(last)["error"], json.loads(real_last)["error"]
+    assert list(error) == list(real)
+    assert (error["code"], error["message"]) == (real["code"], real["message"])
+    assert error["details"].keys() == real["details"].keys()
+    assert error["details"]["traceId"] == response.headers["x-genkit-trace-id"]
+    assert "kaboom" in error["details"]["stack"]
+
+
+def test_reflection_results_as_recorded(express: StubServer, capture: Capture) -> None:
+    streamed = run_action(express, "/flow/count", 2, "?stream=true")
+    assert_like(streamed, capture("reflection-js-stream.http"), same_body=False)
+    assert without_ids(streamed.body, streamed) == (b'0\n1\n{"result":"done","telemetry":{"traceId":"ID"}}')
+    plain = run_action(express, "/flow/story", "hi")
+    assert_like(plain, capture("reflection-js-unary.http"), same_body=False)
+    assert without_ids(plain.body, plain) == b'{"result":"hi","telemetry":{"traceId":"ID"}}'
+    void = run_action(express, "/flow/void", None, "?stream=true")
+    assert without_ids(void.body, void) == b'1\nundefined\nnull\n{"telemetry":{"traceId":"ID"}}'
+
+
+def test_reflection_unknown_as_recorded(express: StubServer, capture: Capture) -> None:
+    response = run_action(express, "/flow/nope", 1)
+    status, headers, body = recorded(capture("reflection-js-unknown.http"))
+    assert (response.status, response.body) == (status, body)
+    assert response.headers["etag"] == headers["etag"]
+    assert send(express, "POST", "/api/runAction", b"[]").status == 404
+    assert send(express, "POST", "/api/runAction", b"{").status == 404
+
+
+def test_reflection_shows_developers_what_is_hidden_from_users(express: StubServer) -> None:
+    error = run_action(express, "/flow/crash", 1).json["error"]
+    assert (error["code"], error["message"]) == (13, "a secret")
+    invalid = run_action(express, "/flow/count", "x").json["error"]
+    assert invalid["code"] == 3
+    assert invalid["message"].startswith("INVALID_ARGUMENT: Schema validation failed.")
+
+
+@pytest.mark.parametrize("flow", ["patient", "waiting"])
+def test_cancel_action(express: StubServer, flow: str) -> None:
+    with Caller(express) as caller:
+        body = json.dumps({"key": f"/flow/{flow}"}).encode()
+        caller.send("POST", "/api/runAction?stream=true", body)
+        head = caller.head().decode()
+        trace_id = head.split("X-Genkit-Trace-Id: ")[1].split("\r\n")[0]
+        assert caller.chunk() == b"0\n"
+        cancel = json.dumps({"traceId": trace_id}).encode()
+        response = send(express, "POST", "/api/cancelAction", cancel)
+        assert response.status == 200
+        assert response.json["message"] == "Action cancelled"
+        assert json.loads(caller.chunk())["error"]["code"] == 1
+        assert caller.chunk() == b""
+    assert express.runs[0].trace_id == trace_id
+    assert express.runs[0].outcome == "cancelled"
+    assert express.runs[0].client_left is None
+    assert send(express, "POST", "/api/cancelAction", cancel).status == 404
+    assert send(express, "POST", "/api/cancelAction", b"").status == 404
+
+
+class Item(BaseModel):
+    name: str = Field(alias="itemName")
+
+
+@pytest.mark.parametrize("dialect", ["express", "go"])
+def test_actions(dialect: Any, capture: Capture) -> None:
+    stub = StubServer(dialect)
+
+    @stub.flow("my-menu", description="Makes a menu.")
+    def menu(request: Menu, send: Callable[[Item], None]) -> list[Item]:
+        return [Item(itemName=request.theme)]
+
+    @stub.flow
+    def bare(request, send=None):  # type: ignore[no-untyped-def]
+        return request
+
+    with stub:
+        actions = send(stub, "GET", "/api/actions").json
+        assert ask(stub, "/my-menu", {"theme": "x"}).json == {"result": [{"itemName": "x"}]}
+        assert ask(stub, "/bare", [1]).json == {"result": [1]}
+    real = json.loads(capture("actions-py.json"))["/flow/menu"]
+    made = actions["/flow/my-menu"]
+    schemas = {"streamSchema"} if dialect == "go" else set()
+    assert made.keys() - schemas == real.keys()
+    assert made["metadata"].keys() - schemas == real["metadata"].keys()
+    assert ("streamSchema" in made) == (dialect == "go")
+    assert (made["key"], made["name"]) == ("/flow/my-menu", "my-menu")
+    assert made["description"] == "Makes a menu."
+    assert made["inputSchema"] == Menu.model_json_schema()
+    assert made["outputSchema"]["items"]["$ref"] == "#/$defs/Item"
+    assert "itemName" in made["outputSchema"]["$defs"]["Item"]["properties"]
+    assert actions["/flow/bare"].keys() == {"key", "name", "description", "metadata"}
+
+
+# --- declaring flows ---
+
+
+def test_inputs() -> None:
+    stub = StubServer()
+
+    class Strict(BaseModel):
+        model_config = ConfigDict(strict=True)
+        pair: tuple[int, int]
+
+    @stub.flow("sum/of pairs", path="/api/sum")
+    def add(request: "Strict") -> int:
+        return sum(request.pair)
+
+    @stub.flow
+    def default(request: int = 7) -> int:
+        return request
+
+    @stub.flow
+    def headers(call: Call) -> list[Any]:
+        return [call.headers["x-color"], call.stream_id]
+
+    with stub:
+        assert ask(stub, "/api/sum", {"pair": [1, 2]}).json == {"result": 3}
+        assert ask(stub, "/sum/of%20pairs", {"pair": [1, 2]}).status == 404
+        assert ask(stub, "/default").json == {"result": 7}
+        assert ask(stub, "/default", 8).json == {"result": 8}
+        assert send(stub, "POST", "/default", b"[1]").json == {"result": 7}
+        assert send(stub, "POST", "/default").json == {"result": 7}
+        assert ask(stub, "/headers", x_color="red").json == {"result": ["red", None]}
+        assert stub.requests[0].flow == "sum/of pairs"
+        assert [run.input for run in stub.runs[1:4]] == [None, 8, None]
+
+
+def test_declarations_that_cannot_be() -> None:
+    stub = StubServer()
+    with pytest.raises(TypeError, match="more than one input"):
+
+        @stub.flow
+        def two(a: int, b: int) -> None: ...
+
+    with pytest.raises(ValueError, match="not a gRPC status name"):
+        FlowFailure("KABOOM", "no such status")
+
+
+def test_values_without_json_fail_the_run(express: StubServer) -> None:
+    @express.flow
+    def odd() -> object:
+        return object()
+
+    @express.flow
+    async def late() -> object:
+        return object()
+
+    @express.flow
+    def leave() -> None:
+        raise SystemExit
+
+    for flow in ("odd", "late", "leave"):
+        assert ask(express, f"/{flow}").status == 500
+    assert [run.outcome for run in express.runs] == ["failed"] * 3
+
+
+def test_an_async_flow_may_cancel_itself(express: StubServer) -> None:
+    @express.flow
+    async def quitting() -> None:
+        raise asyncio.CancelledError
+
+    assert ask(express, "/quitting").json["status"] == "CANCELLED"
+    assert express.runs[0].outcome == "cancelled"
+
+
+# --- access ---
+
+
+@pytest.mark.parametrize(
+    ("headers", "status"),
+    [
+        ({}, 401),
+        ({"authorization": "Bearer wrong"}, 401),
+        ({"authorization": "Bearer secret"}, 200),
+        ({"x_api_key": "secret"}, 200),
+    ],
+)
+def test_api_key(headers: dict[str, str], status: int, capture: Capture) -> None:
+    with declare_flows(StubServer(api_key="secret")) as stub:
+        response = ask(stub, "/count", 1, **headers)
+        assert response.status == status
+        if status == 401:
+            assert_like(response, capture("express-unary-unauthenticated.http"))
+        assert stub.run_count("count") == (status == 200)
+    with declare_flows(StubServer("go", api_key="secret")) as stub:
+        assert ask(stub, "/count", 1, **headers).status == status
+
+
+# --- records ---
+
+
+def test_records(express: StubServer) -> None:
+    with Caller(express) as caller:
+        caller.send("POST", "/count?a=1", b'{"data":2,"init":5}', Accept=STREAM, X_A="b")
+        caller.response()
+        caller.send("POST", "/nope")
+        caller.response()
+    first, second = express.requests
+    assert (first.method, first.path, first.query) == ("POST", "/count", "a=1")
+    assert (first.flow, first.streaming) == ("count", True)
+    assert (first.headers["x-a"], first.json["init"]) == ("b", 5)
+    assert (first.connection, first.nth, second.connection, second.nth) == (1, 1, 1, 2)
+    assert first.at <= second.at
+    assert (second.flow, second.json, second.streaming) == (None, None, False)
+    (run,) = express.runs
+    assert (run.flow, run.input, run.chunks_sent, run.outcome) == ("count", 2, 2, "finished")
+    assert (run.client_left, run.stream_id) == (None, None)
+    express.wait_until(lambda: express.connections.open == 0)
+    assert (express.connections.accepted, express.connections.in_use) == (1, 0)
+    assert (express.open_streams, express.most_open_streams) == (0, 1)
+
+
+def test_wait_until_tells_what_there_was(express: StubServer) -> None:
+    ask(express, "/count", 1)
+    with pytest.raises(AssertionError, match=r"(?s)POST /count on connection 1.*Run.*open streams"):
+        express.wait_until(lambda: False, timeout=0.01)
+
+
+def test_wait_until_wakes_for_its_own_events_and_looks_at_others(express: StubServer) -> None:
+    seen = threading.Event()
+    threading.Timer(0.01, seen.set).start()
+    express.wait_until(seen.is_set)
+
+
+# --- connections ---
+
+
+def test_keep_alive_and_pipelining(express: StubServer) -> None:
+    with Caller(express) as caller:
+        request = b"POST /default HTTP/1.1\r\nContent-Length: 0\r\n\r\n"
+        caller.socket.sendall(request * 3)
+        assert [caller.response().status for _ in range(3)] == [404] * 3
+        assert express.connections.accepted == 1
+        express.wait_until(lambda: express.connections.idle == 1)
+
+
+def test_idle_connections_are_closed() -> None:
+    with declare_flows(StubServer(keep_alive=0)) as stub, Caller(stub) as caller:
+        caller.post("/count", 1)
+        assert caller.response().headers["keep-alive"] == "timeout=0"
+        assert caller.closed()
+
+
+def test_a_client_may_ask_for_a_close(express: StubServer) -> None:
+    with Caller(express) as caller:
+        caller.post("/count", 1, connection="close")
+        assert caller.response().headers["connection"] == "close"
+        assert caller.closed()
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"nonsense\r\n\r\n",
+        b"GET / SPDY/3\r\n\r\n",
+        b"GET / HTTP/1.1\r\nno colon\r\n\r\n",
+        b"POST / HTTP/1.1\r\nContent-Length: x\r\n\r\n",
+        b"POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\nx\r\n",
+        b"x" * 70_000,
+    ],
+)
+def test_bad_requests(express: StubServer, data: bytes) -> None:
+    with Caller(express) as caller:
+        caller.socket.sendall(data)
+        assert caller.response().status == 400
+        assert caller.closed()
+    assert express.requests == []
+
+
+def test_repeated_headers_are_joined(express: StubServer) -> None:
+    with Caller(express) as caller:
+        caller.socket.sendall(b"GET / HTTP/1.1\r\nX-A: 1\r\nx-a: 2\r\n\r\n")
+        caller.response()
+    assert express.requests[0].headers == {"x-a": "1, 2"}
+
+
+def test_refusing(express: StubServer) -> None:
+    with Caller(express) as caller:
+        caller.post("/count", 1)
+        caller.response()
+        with express.refusing():
+            with pytest.raises(ConnectionRefusedError):
+                socket.create_connection(("127.0.0.1", express.port), timeout=5)
+            caller.post("/count", 1)
+            assert caller.response().status == 200
+    assert ask(express, "/count", 1).status == 200
+
+
+def test_ipv6() -> None:
+    try:
+        stub = declare_flows(StubServer(host="::1")).start()
+    except OSError:  # no IPv6 here
+        return
+    assert stub.url == f"http://[::1]:{stub.port}"
+    socket.create_connection(("::1", stub.port), timeout=5).close()
+    stub.stop()
+
+
+def test_a_thousand_streams_at_once() -> None:
+    stub = StubServer()
+    gate = threading.Event()
+
+    @stub.flow
+    def held(send: Callable[[int], None]) -> str:
+        send(0)
+        gate.wait(20)
+        return "done"
+
+    @stub.flow
+    async def light(send: Callable[[int], Awaitable[None]], call: Call) -> None:
+        await send(0)
+        await call.wait_gone()
+
+    with stub:
+        callers = [Caller(stub) for _ in range(1000)]
+        for number, caller in enumerate(callers):
+            caller.post("/light" if number % 2 else "/held", accept=STREAM)
+        stub.wait_until(lambda: stub.open_streams == 1000, timeout=20)
+        gate.set()
+        stub.wait_until(lambda: stub.open_streams == 500, timeout=20)
+        assert callers[0].response().body.endswith(b'{"result":"done"}\n\n')
+        assert stub.most_open_streams == stub.connections.accepted == 1000
+        assert stub.run_count("held") == 500
+        for caller in callers:
+            caller.socket.close()
+        stub.wait_until(lambda: stub.connections.open == 0, timeout=20)
+
+
+def test_many_chunks(express: StubServer) -> None:
+    response = stream(express, "/count", 3000)
+    assert [event.get("message") for event in events(response)[:-1]] == list(range(3000))
+    assert len(response.chunks) == 3001
+
+
+# --- TLS ---
+
+
+@pytest.fixture
+def secure() -> Iterator[StubServer]:
+    with declare_flows(StubServer(tls=True)) as stub:
+        yield stub
+
+
+def test_tls(secure: StubServer) -> None:
+    assert secure.url == f"https://localhost:{secure.port}"
+    assert secure.ca_file.is_file()
+    with Caller(secure) as caller:
+        for _ in range(2):
+            caller.post("/count", 2, accept=STREAM)
+            assert events(caller.response())[-1] == {"result": "done"}
+    secure.wait_until(lambda: secure.connections.open == 0)
+
+
+@pytest.mark.parametrize("name", ["127.0.0.1", "::1", "localhost"])
+def test_the_certificate_is_for(secure: StubServer, name: str) -> None:
+    with (
+        socket.create_connection(("127.0.0.1", secure.port), timeout=5) as plain,
+        secure.client_ssl_context().wrap_socket(plain, server_hostname=name) as wrapped,
+    ):
+        assert wrapped.version()
+
+
+def test_a_failed_handshake(secure: StubServer) -> None:
+    with (
+        socket.create_connection(("127.0.0.1", secure.port), timeout=5) as plain,
+        pytest.raises(ssl.SSLCertVerificationError),
+    ):
+        ssl.create_default_context().wrap_socket(plain, server_hostname="localhost")
+    secure.wait_until(lambda: secure.connections.accepted == 1 and secure.connections.open == 0)
+
+
+def test_tls_stall(secure: StubServer) -> None:
+    with secure.tls_stall(), socket.create_connection(("127.0.0.1", secure.port)) as plain:
+        plain.settimeout(0.05)
+        with pytest.raises(TimeoutError):
+            secure.client_ssl_context().wrap_socket(plain, server_hostname="localhost")
+    assert ask(secure, "/count", 1).status == 200
+
+
+def test_stopping_in_a_handshake(secure: StubServer) -> None:
+    with socket.create_connection(("127.0.0.1", secure.port), timeout=5) as plain:
+        secure.wait_until(lambda: secure.connections.open == 1)
+        secure.stop()
+        assert plain.recv(1) == b""
+
+
+# --- starting and stopping ---
+
+
+@pytest.mark.parametrize("tls", [False, True])
+def test_stopping_cuts_everything(tls: bool) -> None:
+    before = threading.active_count()
+    stub = declare_flows(StubServer(tls=tls)).start()
+    stub.script("count", faults.stall())
+    with Caller(stub) as idle, Caller(stub) as one, Caller(stub) as two, Caller(stub) as three:
+        idle.post("/count", 1, accept="x")
+        for caller, path in ((one, "/patient"), (two, "/waiting"), (three, "/count")):
+            caller.post(path, 1, accept=STREAM)
+        stub.wait_until(lambda: stub.open_streams >= 2)
+        stub.wait_until(lambda: sum(run.chunks_sent for run in stub.runs) >= 2)
+        stub.stop()
+        for caller in (one, two):
+            with pytest.raises((EOFError, OSError)):
+                caller.until(b"result")
+    assert threading.active_count() == before
+    outcomes = {run.flow: run.outcome for run in stub.runs}
+    assert (outcomes["patient"], outcomes["waiting"]) == ("cancelled", "cancelled")
+    assert all(run.client_left is None for run in stub.runs)
+    assert stub.connections.open == 0
+    stub.stop()
+
+
+def test_a_flow_that_does_not_listen_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("streamflow_client.testing.listener._GRACE", 0.01)
+    stub = StubServer()
+    gate = threading.Event()
+
+    @stub.flow
+    def deaf() -> None:
+        gate.wait(5)
+
+    stub.start()
+    with Caller(stub) as caller:
+        caller.post("/deaf")
+        stub.wait_until(lambda: stub.runs)
+        with pytest.warns(ResourceWarning, match="'flow deaf' goes on"):
+            stub.stop()
+    gate.set()
+    for thread in threading.enumerate():
+        if thread.name == "flow deaf":
+            thread.join(5)
+
+
+def test_starting_twice_and_not_at_all(express: StubServer) -> None:
+    with pytest.raises(RuntimeError, match="runs already"):
+        express.start()
+    with pytest.raises(RuntimeError, match="does not run"):
+        _ = StubServer().url
+    with pytest.raises(OSError, match="in use"):
+        StubServer(port=express.port).start()
+
+
+def test_a_stub_may_start_again(express: StubServer) -> None:
+    old = stream(express, "/steady", 2)
+    express.stop()
+    express.start()
+    again = stream(express, "/steady", x_genkit_stream_id=old.headers["x-genkit-stream-id"])
+    assert again.body == old.body
+
+
+def test_two_stubs_side_by_side(express: StubServer, go: StubServer) -> None:
+    assert express.port != go.port
+    ask(express, "/count", 1)
+    ask(go, "/boom", 1)
+    assert [run.flow for run in (*express.runs, *go.runs)] == ["count", "boom"]
+
+
+# --- the pytest plugin ---
+
+
+def test_the_fixture(flow_stub: StubServer) -> None:
+    declare_flows(flow_stub)
+    assert ask(flow_stub, "/story", "hi").headers["x-powered-by"] == "Express"
+
+
+def test_the_factory(flow_stub_factory: Callable[..., StubServer]) -> None:
+    one, two = flow_stub_factory("go"), flow_stub_factory(tls=True)
+    assert send(one, "GET", "/").body == b"404 page not found\n"
+    assert two.url.startswith("https://")
+
+
+def test_the_plugin_imports_the_stub_late() -> None:
+    source = Path(plugin.__file__).read_text("utf-8")
+    eager = [line for line in source.splitlines() if line.startswith(("import", "from"))]
+    assert not [line for line in eager if "from ." in line]
