@@ -51,8 +51,8 @@ class AsyncClient:
 
     Args:
         base_url: where the flows are: "http://localhost:3400", with a path where they have one.
-        http_client: a caller's own `httpx.AsyncClient` or `httpx2.AsyncClient`, never closed by us; its time-outs
-            give way to ours.
+        http_client: a caller's own `httpx.AsyncClient` or `httpx2.AsyncClient`, never closed by
+            us; its time-outs give way to ours.
         headers: a mapping, or a callable that gives one and is asked anew for every attempt. They go to
             the client's own origin only, and so does `auth`.
         auth: an `httpx.Auth`, a `(user, password)` pair, or a bearer token.
@@ -427,7 +427,7 @@ class AsyncFlowStream(Generic[ChunkT, OutputT]):
         return session
 
     async def _interrupted(self) -> None:
-        """Whatever breaks into a read (a cancelled task, KeyboardInterrupt, a caller's auth) ends the call."""
+        """Whatever breaks into a read (a cancelled task, Ctrl-C, a caller's auth) ends the call."""
         self._exchange.cancel("the read was interrupted", tell=True)
         self._session.settle(monotonic())
         with CancelScope(shield=True):

@@ -11,7 +11,7 @@ import re
 import uuid
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, replace
-from typing import Any, NamedTuple, TypeVar, get_args
+from typing import Any, NamedTuple, TypeVar, cast, get_args
 
 import httpx
 from httpx_sse import ServerSentEvent
@@ -145,8 +145,9 @@ def changed(
 
 def check_headers(headers: Any) -> None:
     """Raises: ValueError: a name or value would break out of its line; values are not repeated."""
-    given: Mapping[Any, Any] = headers if isinstance(headers, Mapping) else {}
-    for name, value in given.items():
+    if not isinstance(headers, Mapping):
+        return  # a callable's are checked when it is asked
+    for name, value in cast("Mapping[Any, Any]", headers).items():
         if not isinstance(name, str) or not isinstance(value, str) or _BREAKS.search(name + value):
             raise ValueError(f"header {name!r}: name and value are texts without line breaks")
 

@@ -5,7 +5,7 @@ In: type forms. Out: a frozen `FlowDef` that type checkers and the codec read. P
 
 from __future__ import annotations
 
-from typing import Any, Generic, cast
+from typing import Any, Generic
 
 from typing_extensions import TypeForm, TypeVar
 
@@ -37,9 +37,9 @@ class FlowDef(Generic[InputT, ChunkT, OutputT]):
         self,
         name: str,
         *,
-        input: TypeForm[InputT] = cast("TypeForm[InputT]", Any),
-        chunk: TypeForm[ChunkT] = cast("TypeForm[ChunkT]", Any),
-        output: TypeForm[OutputT] = cast("TypeForm[OutputT]", Any),
+        input: TypeForm[InputT] = Any,
+        chunk: TypeForm[ChunkT] = Any,
+        output: TypeForm[OutputT] = Any,
         path: str | None = None,
     ) -> None:
         if not name:

@@ -423,7 +423,7 @@ class FlowStream(Generic[ChunkT, OutputT]):
         return session
 
     def _interrupted(self) -> None:
-        """Whatever breaks into a read (a cancelled task, KeyboardInterrupt, a caller's auth) ends the call."""
+        """Whatever breaks into a read (a cancelled task, Ctrl-C, a caller's auth) ends the call."""
         self._exchange.cancel("the read was interrupted", tell=True)
         self._session.settle(monotonic())
         self._end()
@@ -552,7 +552,8 @@ class _Http:
 
         self.bury()
         exchange.begin(owned=self.owned)
-        given: Headers | None = settings.headers() if callable(settings.headers) else settings.headers
+        source: HeaderSource | None = settings.headers
+        given = source() if callable(source) else source
         return self.client.build_request(
             "POST",
             action.url,

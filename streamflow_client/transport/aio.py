@@ -11,7 +11,7 @@ import ssl
 from collections import defaultdict, deque
 from collections.abc import AsyncIterable, AsyncIterator, Iterable
 from time import monotonic
-from typing import Any
+from typing import Any, cast
 
 import httpcore
 import httpx
@@ -61,13 +61,13 @@ class AsyncClockedTransport(httpx.AsyncBaseTransport):
             response.status,
             headers=response.headers,
             stream=_Body(self, lane, response),
-            extensions=response.extensions,
+            extensions=dict(response.extensions),
         )
 
     async def aclose(self) -> None:
-        lanes = [lane for lanes in self._idle.values() for lane in lanes]
+        idle = [lane for lanes in self._idle.values() for lane in lanes]
         self._idle.clear()
-        for lane in lanes:
+        for lane in idle:
             await lane.aclose()
 
     async def _take(self, origin: Origin) -> tuple[_Lane, bool]:
@@ -138,7 +138,7 @@ class _Lane(httpcore.AsyncNetworkBackend):
         self.exchange: Exchange | None = None
         self.reused = False
         self._stream: _Stream | None = None
-        self._backend: httpcore.AsyncNetworkBackend = httpcore.AnyIOBackend()
+        self._backend = cast("httpcore.AsyncNetworkBackend", httpcore.AnyIOBackend())
         self.connection = _connection(origin, ssl_context, proxy, self)
 
     def serve(self, exchange: Exchange | None, *, reused: bool) -> None:

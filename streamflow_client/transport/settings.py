@@ -10,7 +10,7 @@ import ssl
 from collections.abc import AsyncIterator, Callable, Iterator
 from functools import lru_cache
 from ipaddress import ip_address
-from typing import Any, Self, TypeVar, cast
+from typing import Any, Self, TypeVar
 from urllib.request import getproxies
 
 import httpcore
@@ -127,7 +127,7 @@ def core_request(request: httpx.Request) -> httpcore.Request:
         url=httpcore.URL(scheme=url.raw_scheme, host=url.raw_host, port=url.port, target=url.raw_path),
         headers=request.headers.raw,
         content=_content(request),
-        extensions=cast("dict[str, Any]", request.extensions),
+        extensions=request.extensions,
     )
 
 

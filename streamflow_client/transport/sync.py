@@ -63,14 +63,14 @@ class ClockedTransport(httpx.BaseTransport):
             response.status,
             headers=response.headers,
             stream=_Body(self, lane, response),
-            extensions=response.extensions,
+            extensions=dict(response.extensions),
         )
 
     def close(self) -> None:
         with self._lock:
-            lanes = [lane for lanes in self._idle.values() for lane in lanes]
+            idle = [lane for lanes in self._idle.values() for lane in lanes]
             self._idle.clear()
-        for lane in lanes:
+        for lane in idle:
             lane.close()
 
     def _take(self, origin: Origin) -> tuple[_Lane, bool]:
