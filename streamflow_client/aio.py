@@ -454,7 +454,7 @@ class AsyncFlowStream(Generic[ChunkT, OutputT]):
         token = running.set(self._exchange)
         try:
             response = await self._http.send(self._settings, self._exchange, request)
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 - `report` raises again what is not the network's
             report(error, self._exchange)
             return
         finally:
@@ -469,7 +469,7 @@ class AsyncFlowStream(Generic[ChunkT, OutputT]):
         assert self._body is not None
         try:
             data = await self._http.read(self._exchange, self._body)
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 - `report` raises again what is not the network's
             report(error, self._exchange)
             return
         with self._exchange.lock:
@@ -514,7 +514,7 @@ class AsyncFlowStream(Generic[ChunkT, OutputT]):
         try:
             while await self._http.read(self._exchange, body) is not None:
                 pass
-        except Exception:
+        except Exception:  # noqa: BLE001 - whatever it was, the connection is not used again
             return False
         finally:
             self._exchange.end_draining()

@@ -1,8 +1,8 @@
 """Every error of the library, in one tree.
 
-In: a message and what the caller needs to go on. Out: exceptions that pickle and whose `str()` says in
-one line what happened, where, and how far the call had come. No policy: who raises what is decided in
-`session.py`.
+In: a message and what the caller needs to go on. Out: exceptions that pickle and whose `str()` says
+in one line what happened, where, and how far the call had come. No policy: who raises what is
+decided in `session.py`.
 
     FlowError
     ├── DiscoveryError
@@ -24,12 +24,14 @@ one line what happened, where, and how far the call had come. No policy: who rai
 
 from __future__ import annotations
 
+import pickle
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
-from .text import excerpt, one_line
+from pydantic_core import InitErrorDetails, PydanticCustomError, ValidationError
+
+from .text import one_line, shown
 
 if TYPE_CHECKING:
-    from pydantic import ValidationError
     from pydantic_core import PydanticSerializationError
 
     from .ticket import Ticket
@@ -80,7 +82,7 @@ class FlowError(Exception):
         message: what happened, without the context that `str()` adds.
         flow: name of the flow, or None where no flow was involved.
         received: chunks delivered to the caller (or drained) before the error.
-        ticket: where to go on with `flow.resume(ticket)`; None where the server issued no stream id.
+        ticket: where to go on with `flow.resume(ticket)`; None without a stream id of the server.
         work_may_have_run: True where the server may have run the flow, wholly or in part.
         timeline: attempts, phase, bytes, chunks and ages; None for errors before any request.
     """
@@ -100,10 +102,13 @@ class FlowError(Exception):
         return f"{name}{self._summary()}{timeline}"
 
     def _summary(self) -> str:
-        return self.message
+        return one_line(self.message)
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return _revive, (type(self), self.args, dict(self.__dict__))
+        return _revive, (type(self), self.args, self._state())
+
+    def _state(self) -> dict[str, Any]:
+        return dict(self.__dict__)
 
 
 def _revive(cls: type[FlowError], args: tuple[Any, ...], state: dict[str, Any]) -> FlowError:
@@ -123,7 +128,7 @@ class UnknownFlowError(DiscoveryError, AttributeError, KeyError):
 
 
 class FlowConnectionError(FlowError):
-    """The request never reached the server: refused, unreachable, unknown name, TLS or proxy trouble."""
+    """The request never reached the server: refused, unreachable, no such name, TLS, proxy."""
 
 
 class FlowTimeoutError(FlowError, TimeoutError):
@@ -144,7 +149,7 @@ class FlowCancelledError(FlowError):
 
 
 class ProtocolError(FlowError):
-    """The server's answer is not the protocol: HTML, cut JSON, too large, wrong UTF-8, a redirect."""
+    """The answer is not the protocol: HTML, cut JSON, too large, wrong UTF-8, a redirect."""
 
 
 class StreamInterruptedError(FlowError):
@@ -163,8 +168,8 @@ class FlowValidationError(FlowError, ValueError):
     """A value does not have the flow's type.
 
     Attributes:
-        validation_error: pydantic's own error, with `.errors()`; the message leaves input values out,
-            for they may be secret.
+        validation_error: pydantic's own error, with `.errors()`; the message leaves input values
+            out, for they may be secret.
     """
 
     def __init__(
@@ -176,6 +181,27 @@ class FlowValidationError(FlowError, ValueError):
     ) -> None:
         super().__init__(message, flow=flow)
         self.validation_error = validation_error
+
+    def _state(self) -> dict[str, Any]:
+        return self.__dict__ | {"validation_error": _portable(self.validation_error)}
+
+
+def _portable(
+    error: ValidationError | PydanticSerializationError,
+) -> ValidationError | PydanticSerializationError:
+    """`error` itself if it pickles; else without the inputs and contexts, one of which does not."""
+    if not isinstance(error, ValidationError):
+        return error  # nothing but a text
+    try:
+        pickle.dumps(error)
+    except Exception:  # noqa: BLE001 - whatever the `__reduce__` of someone else's object raises
+        found = error.errors(include_input=False, include_context=False, include_url=False)
+        told = [
+            InitErrorDetails(type=PydanticCustomError(line["type"], line["msg"]), loc=line["loc"], input=None)
+            for line in found
+        ]
+        return ValidationError.from_exception_data(error.title, told)
+    return error
 
 
 class InputValidationError(FlowValidationError):
@@ -235,7 +261,7 @@ class FlowStatusError(FlowError):
 
     def _summary(self) -> str:
         http = f" (HTTP {self.http_status})" if self.http_status and self.http_status >= 400 else ""
-        return f"{self.status}{http}: {excerpt(one_line(self.message))}"
+        return f"{shown(self.status, 40)}{http}: {shown(self.message)}"
 
 
 class ServerCancelledError(FlowStatusError):

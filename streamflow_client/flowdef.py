@@ -1,6 +1,6 @@
 """What a flow is: its name and its three types.
 
-In: type forms. Out: a frozen `FlowDef` that type checkers and the codec read. Pure.
+In: type forms. Out: a `FlowDef` that type checkers and the codec read. Pure.
 """
 
 from __future__ import annotations
@@ -15,6 +15,8 @@ InputT = TypeVar("InputT", default=Any)
 ChunkT = TypeVar("ChunkT", default=Any)
 OutputT = TypeVar("OutputT", default=Any)
 
+_ANYTHING: Any = Any  # as a default of three parameters it leaves their type variables at Any
+
 
 class FlowDef(Generic[InputT, ChunkT, OutputT]):
     """A declared flow. Any type form that pydantic can validate will do, unions and primitives too.
@@ -24,8 +26,8 @@ class FlowDef(Generic[InputT, ChunkT, OutputT]):
         input: type of the input.
         chunk: type of each streamed chunk.
         output: type of the final output.
-        path: where the flow is, if not at `{base_url}/{name}`: "/api/menu" on the client's origin, or an
-            absolute URL. Another origin than the client's gets neither its headers nor its auth.
+        path: where the flow is, if not at `{base_url}/{name}`: "/api/menu" on the client's origin,
+            or an absolute URL. Another origin than the client's gets neither its headers nor its auth.
 
     Raises:
         ValueError: the name is empty.
@@ -58,8 +60,6 @@ class FlowDef(Generic[InputT, ChunkT, OutputT]):
         return self._codecs[strict]
 
     def __repr__(self) -> str:
-        types = ", ".join(
-            f"{role}={getattr(form, '__name__', form)}"
-            for role, form in (("input", self.input), ("chunk", self.chunk), ("output", self.output))
-        )
-        return f"FlowDef({self.name!r}, {types})"
+        forms = (self.input, self.chunk, self.output)
+        shown = (form.__name__ if isinstance(form, type) else form for form in forms)
+        return "FlowDef({!r}, input={}, chunk={}, output={})".format(self.name, *shown)

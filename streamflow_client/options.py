@@ -6,6 +6,8 @@ In: numbers. Out: frozen, checked options. No defaults live elsewhere. Pure.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import isfinite
+from typing import Any
 
 MIB = 1024 * 1024
 DEFAULT_MAX_EVENT_BYTES = 16 * MIB
@@ -33,7 +35,9 @@ class Timeout:
 
     def __post_init__(self) -> None:
         for name in ("connect", "idle", "progress", "total"):
-            _check_positive(f"Timeout({name}=…)", getattr(self, name))
+            seconds = getattr(self, name)
+            if seconds is not None:
+                _check_seconds(f"Timeout({name}=…)", seconds, " or None")
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,15 +63,15 @@ class Retry:
     verify_replay: bool = False
 
     def __post_init__(self) -> None:
-        if self.attempts < 1:
+        if not isinstance(self.attempts, int) or self.attempts < 1:
             raise ValueError(f"Retry(attempts=…) must be 1 or more, got {self.attempts!r}")
-        _check_positive("Retry(wait_initial=…)", self.wait_initial)
-        _check_positive("Retry(wait_max=…)", self.wait_max)
+        _check_seconds("Retry(wait_initial=…)", self.wait_initial)
+        _check_seconds("Retry(wait_max=…)", self.wait_max)
 
 
-def _check_positive(what: str, seconds: float | None) -> None:
-    if seconds is not None and not seconds > 0:
-        raise ValueError(f"{what} must be a positive number of seconds or None, got {seconds!r}")
+def _check_seconds(what: str, seconds: Any, also: str = "") -> None:
+    if not isinstance(seconds, int | float) or not isfinite(seconds) or seconds <= 0:
+        raise ValueError(f"{what} must be a positive number of seconds{also}, got {seconds!r}")
 
 
 def as_timeout(value: float | Timeout | None) -> Timeout:

@@ -449,7 +449,7 @@ class FlowStream(Generic[ChunkT, OutputT]):
         token = running.set(self._exchange)
         try:
             response = self._http.send(self._settings, self._exchange, request)
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 - `report` raises again what is not the network's
             report(error, self._exchange)
             return
         finally:
@@ -464,7 +464,7 @@ class FlowStream(Generic[ChunkT, OutputT]):
         assert self._body is not None
         try:
             data = next(self._body, None)
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 - `report` raises again what is not the network's
             report(error, self._exchange)
             return
         with self._exchange.lock:
@@ -506,7 +506,7 @@ class FlowStream(Generic[ChunkT, OutputT]):
         try:
             for _ in body:
                 pass
-        except Exception:
+        except Exception:  # noqa: BLE001 - whatever it was, the connection is not used again
             return False
         finally:
             self._exchange.end_draining()

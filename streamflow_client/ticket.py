@@ -7,10 +7,10 @@ The text is a bearer secret: whoever has it can read the stream.
 from __future__ import annotations
 
 import base64
-import binascii
 from dataclasses import dataclass
+from typing import Annotated
 
-from pydantic import TypeAdapter, ValidationError
+from pydantic import Field, TypeAdapter
 
 _PREFIX = "sft1."
 
@@ -34,7 +34,7 @@ class Ticket:
     digest: int
 
     def __str__(self) -> str:
-        """The ticket as text for `Ticket.parse`; it holds the stream's id, so treat it as a secret."""
+        """The ticket as text for `Ticket.parse`; it holds the stream's id: treat it as a secret."""
         fields = (self.origin, self.flow, self.stream_id, self.received, self.digest)
         text = base64.urlsafe_b64encode(_FIELDS.dump_json(fields)).decode()
         return _PREFIX + text.rstrip("=")
@@ -51,16 +51,18 @@ class Ticket:
         Raises:
             ValueError: the text is not such a ticket; it is not repeated in the message.
         """
-        body = text.strip().removeprefix(_PREFIX)
-        padded = body + "=" * (-len(body) % 4)
+        prefix, dot, body = text.strip().partition(".")
         try:
-            if not text.strip().startswith(_PREFIX):
+            if prefix + dot != _PREFIX:
                 raise ValueError
-            return cls(*_FIELDS.validate_json(base64.urlsafe_b64decode(padded)))
-        except (ValidationError, binascii.Error, ValueError):
+            padded = body + "=" * (-len(body) % 4)
+            fields = base64.b64decode(padded, altchars=b"-_", validate=True)
+            return cls(*_FIELDS.validate_json(fields, strict=True))
+        except ValueError:  # of base64, and pydantic's
             raise ValueError(
                 f"not a ticket: expected the text of str(ticket), beginning with {_PREFIX!r}"
             ) from None
 
 
-_FIELDS: TypeAdapter[tuple[str, str, str, int, int]] = TypeAdapter(tuple[str, str, str, int, int])
+_Fields = tuple[str, str, str, Annotated[int, Field(ge=0)], Annotated[int, Field(ge=0, lt=1 << 32)]]
+_FIELDS: TypeAdapter[_Fields] = TypeAdapter(_Fields)

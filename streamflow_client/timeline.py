@@ -1,6 +1,7 @@
 """What happened to one call, for people: *why did my stream die?*
 
-In: plain facts that the session collected. Out: frozen records that pickle, and one line of text. Pure.
+In: plain facts that the session collected. Out: frozen records that pickle, and one line of text.
+Pure.
 """
 
 from __future__ import annotations

@@ -61,7 +61,7 @@ class AsyncClockedTransport(httpx.AsyncBaseTransport):
             response.status,
             headers=response.headers,
             stream=_Body(self, lane, response),
-            extensions=dict(response.extensions),
+            extensions=cast("dict[str, Any]", response.extensions),
         )
 
     async def aclose(self) -> None:

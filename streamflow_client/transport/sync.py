@@ -13,7 +13,7 @@ import threading
 from collections import defaultdict, deque
 from collections.abc import Iterable, Iterator
 from time import monotonic
-from typing import Any
+from typing import Any, cast
 
 import httpcore
 import httpx
@@ -63,7 +63,7 @@ class ClockedTransport(httpx.BaseTransport):
             response.status,
             headers=response.headers,
             stream=_Body(self, lane, response),
-            extensions=dict(response.extensions),
+            extensions=cast("dict[str, Any]", response.extensions),
         )
 
     def close(self) -> None:
@@ -95,8 +95,8 @@ class ClockedTransport(httpx.BaseTransport):
             lanes = self._idle[lane.origin]
             lanes.append(lane)
             old = [lanes.popleft() for _ in range(_overdue(lanes))]
-        for lane in old:
-            lane.close()
+        for late in old:
+            late.close()
 
 
 def _overdue(lanes: deque[_Lane]) -> int:

@@ -85,11 +85,7 @@ def is_not_json(error: ValidationError) -> bool:
     if error.error_count() != 1:
         return False
     detail = error.errors(include_url=False, include_context=False)[0]
-    return (
-        detail["type"] == "json_invalid"
-        and not detail["loc"]
-        and isinstance(detail["input"], bytes)
-    )
+    return detail["type"] == "json_invalid" and not detail["loc"] and isinstance(detail["input"], bytes)
 
 
 def _adapter(name: str, role: str, form: Any) -> TypeAdapter[Any]:

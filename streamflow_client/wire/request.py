@@ -1,18 +1,20 @@
 """What a call looks like on the wire: URLs, headers and bodies, per protocol.
 
-In: a base URL, a flow's name or path, the JSON of its input. Out: plain values. Out of place here: I/O,
-credentials (the drivers add them, for the client's own origin only).
+In: a base URL, a flow's name or path, the JSON of its input. Out: plain values. Out of place here:
+I/O, credentials (the drivers add them, for the client's own origin only).
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
-from urllib.parse import quote, urlsplit
+from urllib.parse import SplitResult, quote, unquote, urlsplit
 
 from pydantic_core import to_json
 
+from ..text import shown
 from .frames import (
     CallableFrames,
     Failure,
@@ -35,38 +37,73 @@ _DEFAULT_PORTS = {"http": 80, "https": 443}
 
 @dataclass(frozen=True, slots=True)
 class BaseUrl:
-    """Where a server is: `origin` is scheme://host:port, `path` has no slash at its end."""
+    """Where a server is.
+
+    Attributes:
+        origin: scheme://host:port, the port always told, so that equal origins are equal strings.
+        root: the same as requests write it, without a default port.
+        path: without a slash at its end.
+        userinfo: name and password, decoded; a secret.
+    """
 
     origin: str
+    root: str
     path: str
-    userinfo: tuple[str, str] | None
+    userinfo: tuple[str, str] | None = field(repr=False)
 
     @classmethod
     def parse(cls, url: str) -> BaseUrl:
         """Raises: ValueError: not an absolute http(s) URL, or one with a query or fragment."""
-        parts = urlsplit(url)
-        shown = repr(url.replace(parts.netloc.rpartition("@")[0] + "@", "") if "@" in url else url)
-        if parts.scheme not in _DEFAULT_PORTS or not parts.hostname:
-            raise ValueError(f"expected a URL such as 'http://localhost:3400', got {shown}")
-        if parts.query or parts.fragment:
-            raise ValueError(f"a base URL has no query and no fragment, got {shown}")
-        userinfo = (parts.username or "", parts.password or "") if parts.username else None
+        parts, port = _split(url)
+        if "?" in url or "#" in url:
+            raise ValueError(f"a base URL has no query and no fragment, got {_redacted(url)}")
+        userinfo = (unquote(parts.username or ""), unquote(parts.password or ""))
         return cls(
-            _origin(parts.scheme, parts.hostname, parts.port), parts.path.rstrip("/"), userinfo
+            origin=_place(parts, port or _DEFAULT_PORTS[parts.scheme]),
+            root=_place(parts, None if port == _DEFAULT_PORTS[parts.scheme] else port),
+            path=parts.path.rstrip("/"),
+            userinfo=userinfo if any(userinfo) else None,
         )
 
     def __str__(self) -> str:
-        return self.origin + self.path
+        return self.root + self.path
 
 
-def _origin(scheme: str, host: str, port: int | None) -> str:
-    """Lower-case and with the port always told, so that equal origins are equal strings."""
+_UNSAFE = re.compile(r"[\s\\\x00-\x1f\x7f]")  # urlsplit and others disagree on what these mean
+
+
+def _split(url: str) -> tuple[SplitResult, int | None]:
+    """Raises: ValueError: without a word of the URL's user and password."""
+    try:
+        parts = urlsplit(url)
+        port, host = parts.port, parts.hostname
+    except ValueError:  # its text may hold the whole authority
+        raise _bad_url(url) from None
+    if parts.scheme not in _DEFAULT_PORTS or not host or port == 0 or _UNSAFE.search(url):
+        raise _bad_url(url)
+    return parts, port
+
+
+def _bad_url(url: str) -> ValueError:
+    return ValueError(f"expected a URL such as 'http://localhost:3400', got {_redacted(url)}")
+
+
+def _redacted(url: str) -> str:
+    """All that may be a password is gone, also one with slashes in it."""
+    return shown(repr(re.sub(r"^([^:/]*:?/*)?.*@", r"\1***@", url, flags=re.DOTALL)))
+
+
+def _place(parts: SplitResult, port: int | None) -> str:
+    host = parts.hostname or ""
     host = f"[{host}]" if ":" in host else host
-    return f"{scheme}://{host}:{port or _DEFAULT_PORTS[scheme]}"
+    return f"{parts.scheme}://{host}" + ("" if port is None else f":{port}")
 
 
 def flow_url(base: BaseUrl, name: str, path: str | None) -> str:
-    """The URL of a flow: under the base, at `path` on its origin, or wherever an absolute `path` says.
+    """The URL of a flow: under the base, at `path` on its origin, or wherever an absolute one says.
+
+    Names and paths on the origin are plain text, so they are percent-encoded; an absolute URL goes
+    out as it is.
 
     Raises:
         ValueError: the name or path leads outside, or is none.
@@ -74,24 +111,32 @@ def flow_url(base: BaseUrl, name: str, path: str | None) -> str:
     if path is None:
         return f"{base}/{_encoded(name)}"
     if path.startswith("/") and not path.startswith("//"):
-        return f"{base.origin}/{_encoded(path[1:])}"
-    if path.startswith(("http://", "https://")):
+        folder, slash, last = path[1:].rpartition("/")
+        inside = _encoded(path[1:]) if last else _encoded(folder) + slash if folder else ""
+        return f"{base.root}/{inside}"
+    if path.lower().startswith(("http://", "https://")):
         target = BaseUrl.parse(path)
-        return str(target)
-    raise ValueError(f"a flow's path is '/…' on the origin or an absolute URL, got {path!r}")
+        if target.userinfo is not None:
+            raise ValueError("a flow's path holds no user and password: they belong in `auth`")
+        return target.root + urlsplit(path).path
+    raise ValueError(f"a flow's path is '/…' on the origin or an absolute URL, got {_redacted(path)}")
 
 
 def same_origin(base: BaseUrl, url: str) -> bool:
     """Whether credentials of the client may go to `url`."""
-    return BaseUrl.parse(url).origin == base.origin
+    parts, port = _split(url)
+    return _place(parts, port or _DEFAULT_PORTS[parts.scheme]) == base.origin
 
 
 def _encoded(name: str) -> str:
     """Percent-encode per segment; nothing in a name may climb, query or escape its place."""
     segments = name.split("/")
     if any(segment in ("", ".", "..") for segment in segments):
-        raise ValueError(f"a flow's name has no empty, '.' or '..' segments, got {name!r}")
-    return "/".join(quote(segment, safe=":!$&'()*+,;=@-._~") for segment in segments)
+        raise ValueError(f"a flow's name has no empty, '.' or '..' segments, got {shown(repr(name))}")
+    try:
+        return "/".join(quote(segment, safe=":!$&'()*+,;=@-._~") for segment in segments)
+    except UnicodeEncodeError:
+        raise ValueError(f"a flow's name is text, got {shown(repr(name))}") from None
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,6 +160,7 @@ def _callable_body(name: str, data: bytes | None) -> bytes:
 
 
 def _reflection_url(base: BaseUrl, name: str, path: str | None, streaming: bool) -> str:
+    _encoded(name)  # the same names as everywhere
     return f"{base}/api/runAction" + ("?stream=true" if streaming else "")
 
 
