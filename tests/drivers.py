@@ -1,21 +1,29 @@
 """Both clients, on both event loops, behind one face, so that one table of scenarios runs through all.
 
-In: what to call and with which options. Out: an `Outcome`: the chunks that came, then the output or the
-error. Blocks until the call is over.
+Two ways in. `driver.call(…)` runs one whole call and tells its `Outcome`: the chunks that came, then the
+output or the error. `with driver.client(…) as client:` gives the client itself, a step at a time: whatever
+it or its flows and streams would have to be awaited for simply blocks.
 """
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+import inspect
+from collections.abc import Awaitable, Callable, Iterator
+from concurrent.futures import Future
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from threading import Thread
+from typing import Any, Literal, Self
 
 import anyio
+from anyio.from_thread import BlockingPortal, start_blocking_portal
 
 from streamflow_client import (
     AsyncClient,
+    AsyncFlow,
     AsyncFlowStream,
     Client,
+    Flow,
     FlowDef,
     FlowError,
     FlowStream,
@@ -26,6 +34,7 @@ from streamflow_client.testing import StubServer
 
 Mode = Literal["unary", "stream", "result"]
 NO_INPUT: Any = object()
+_END = object()
 
 
 @dataclass
@@ -64,18 +73,37 @@ class Driver:
 
         `options` go to the client; a TLS stub is trusted.
         """
-        url = url or stub.url
-        arguments = () if input is NO_INPUT else (input,)
         outcome = Outcome()
-        if self.name == "sync":
-            options = _trusting(stub, url, options, default_http_client)
-            with Client(url, **options) as client:
-                _run_sync(client, flow, arguments, mode, outcome)
-            if "http_client" in options:
-                options["http_client"].close()
-        else:
-            self.run(lambda: _run_async(stub, url, flow, arguments, mode, options, outcome))
+        arguments = () if input is NO_INPUT else (input,)
+        with self.client(stub, url=url, **options) as client:
+            try:
+                if mode == "unary":
+                    outcome.output = client.flow(flow)(*arguments)
+                    return outcome
+                with client.flow(flow).stream(*arguments) as stream:
+                    outcome.stream = stream.inner
+                    if mode == "stream":
+                        _iterate(stream, outcome)
+                    outcome.output = stream.result()
+            except Exception as error:  # noqa: BLE001 - the caller looks at it
+                outcome.error = error
         return outcome
+
+    @contextmanager
+    def client(self, stub: StubServer | None, *, url: str | None = None, **options: Any) -> Iterator[Any]:
+        """A client of which every method blocks. `options` go to it; a TLS stub is trusted."""
+        url = url or (stub.url if stub else "")
+        with ExitStack() as stack:
+            if self.name == "sync":
+                options = _trusting(stub, url, options, default_http_client)
+                face = Blocking(Client(url, **options), None)
+            else:
+                portal = stack.enter_context(start_blocking_portal(self.name))
+                options = _trusting(stub, url, options, default_async_http_client)
+                face = Blocking(AsyncClient(url, **options), portal)
+            if "http_client" in options:
+                stack.callback(Blocking(options["http_client"], face.portal).close)
+            yield stack.enter_context(face)
 
     def run(self, main: Callable[[], Awaitable[Any]]) -> Any:
         """Run an async function on this driver's event loop."""
@@ -86,67 +114,90 @@ DRIVERS = [Driver("sync"), Driver("asyncio"), Driver("trio")]
 ASYNC_DRIVERS = DRIVERS[1:]
 
 
-def _trusting(stub: StubServer, url: str, options: dict[str, Any], make: Any) -> dict[str, Any]:
-    if url.startswith("https") and "http_client" not in options:
+class Blocking:
+    """A client, flow or stream of either kind: what must be awaited is waited for.
+
+    Attributes:
+        inner: the object itself.
+        portal: where its coroutines run; None for a sync one.
+    """
+
+    def __init__(self, inner: Any, portal: BlockingPortal | None) -> None:
+        self.inner = inner
+        self.portal = portal
+
+    def __getattr__(self, name: str) -> Any:
+        if name == "close" and self.portal is not None:
+            name = "aclose"
+        value = getattr(self.inner, name)
+        return self._wrapped(value) if callable(value) else value
+
+    def __call__(self, *args: Any, **options: Any) -> Any:
+        return self._wrapped(self.inner)(*args, **options)
+
+    def __iter__(self) -> Self:
+        return self
+
+    def __next__(self) -> Any:
+        if self.portal is None:
+            return next(self.inner)
+        item = self.portal.call(_next, self.inner)
+        if item is _END:
+            raise StopIteration
+        return item
+
+    def __enter__(self) -> Self:
+        self._wrapped(self.inner.__enter__ if self.portal is None else self.inner.__aenter__)()
+        return self
+
+    def __exit__(self, *why: Any) -> None:
+        self._wrapped(self.inner.__exit__ if self.portal is None else self.inner.__aexit__)(*why)
+
+    def _wrapped(self, function: Callable[..., Any]) -> Callable[..., Any]:
+        def blocking(*args: Any, **options: Any) -> Any:
+            value = function(*args, **options)
+            if self.portal is not None and inspect.isawaitable(value):
+                value = self.portal.call(_awaited, value)
+            if isinstance(value, Client | AsyncClient | Flow | AsyncFlow | FlowStream | AsyncFlowStream):
+                return Blocking(value, self.portal)
+            return value
+
+        return blocking
+
+
+def spawn(function: Callable[[], Any]) -> Future[Any]:
+    """Run it in a thread of its own: a read that is to be blocked, for example."""
+    future = Future[Any]()
+
+    def work() -> None:
+        try:
+            future.set_result(function())
+        except BaseException as error:  # noqa: BLE001 - whoever asks for the result gets it
+            future.set_exception(error)
+
+    Thread(target=work, daemon=True).start()
+    return future
+
+
+async def _next(stream: Any) -> Any:
+    return await anext(stream, _END)
+
+
+async def _awaited(value: Awaitable[Any]) -> Any:
+    return await value
+
+
+def _trusting(stub: StubServer | None, url: str, options: dict[str, Any], make: Any) -> dict[str, Any]:
+    if stub is not None and url.startswith("https") and "http_client" not in options:
         return options | {"http_client": make(verify=stub.client_ssl_context())}
     return options
 
 
-def _run_sync(client: Client, flow: Any, arguments: Any, mode: Mode, outcome: Outcome) -> None:
-    try:
-        if mode == "unary":
-            outcome.output = client.flow(flow)(*arguments)
-            return
-        with client.flow(flow).stream(*arguments) as outcome.stream:
-            if mode == "stream":
-                _iterate(outcome.stream, outcome)
-            outcome.output = outcome.stream.result()
-    except Exception as error:  # noqa: BLE001 - the caller looks at it
-        outcome.error = error
-
-
-def _iterate(stream: FlowStream[Any, Any], outcome: Outcome) -> None:
+def _iterate(stream: Any, outcome: Outcome) -> None:
     while True:
         try:
             outcome.chunks.append(next(stream))
         except StopIteration:
-            return
-        except FlowError as error:
-            if not hasattr(error, "raw"):
-                raise
-            outcome.chunks.append(error)
-
-
-async def _run_async(
-    stub: StubServer,
-    url: str,
-    flow: Any,
-    arguments: Any,
-    mode: Mode,
-    options: dict[str, Any],
-    outcome: Outcome,
-) -> None:
-    options = _trusting(stub, url, options, default_async_http_client)
-    async with AsyncClient(url, **options) as client:
-        try:
-            if mode == "unary":
-                outcome.output = await client.flow(flow)(*arguments)
-                return
-            async with client.flow(flow).stream(*arguments) as outcome.stream:
-                if mode == "stream":
-                    await _aiterate(outcome.stream, outcome)
-                outcome.output = await outcome.stream.result()
-        except Exception as error:  # noqa: BLE001 - the caller looks at it
-            outcome.error = error
-    if "http_client" in options:
-        await options["http_client"].aclose()
-
-
-async def _aiterate(stream: AsyncFlowStream[Any, Any], outcome: Outcome) -> None:
-    while True:
-        try:
-            outcome.chunks.append(await anext(stream))
-        except StopAsyncIteration:
             return
         except FlowError as error:
             if not hasattr(error, "raw"):

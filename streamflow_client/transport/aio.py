@@ -21,6 +21,7 @@ from .exchange import Exchange, running, seconds_left
 from .settings import (
     IDLE_SECONDS,
     MOST_IDLE,
+    REUSE_SECONDS,
     Origin,
     as_httpx_error,
     core_request,
@@ -158,7 +159,7 @@ class _Lane(httpcore.AsyncNetworkBackend):
 
     def is_fresh(self) -> bool:
         """Neither too old nor closed by the server, as far as one can see from here."""
-        if monotonic() - self.idle_since >= IDLE_SECONDS or self._stream is None:
+        if monotonic() - self.idle_since >= REUSE_SECONDS or self._stream is None:
             return False
         return not self._stream.get_extra_info("is_readable")
 

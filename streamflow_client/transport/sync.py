@@ -22,6 +22,7 @@ from .exchange import Exchange, running, seconds_left
 from .settings import (
     IDLE_SECONDS,
     MOST_IDLE,
+    REUSE_SECONDS,
     Origin,
     as_httpx_error,
     core_request,
@@ -163,7 +164,7 @@ class _Lane(httpcore.NetworkBackend):
 
     def is_fresh(self) -> bool:
         """Neither too old nor closed by the server, as far as one can see from here."""
-        if monotonic() - self.idle_since >= IDLE_SECONDS or self._stream is None:
+        if monotonic() - self.idle_since >= REUSE_SECONDS or self._stream is None:
             return False
         return not self._stream.get_extra_info("is_readable")
 

@@ -1,0 +1,250 @@
+"""Many calls at once, many cancelled, many over connections that are about to close.
+
+The stub runs in its own thread; CPU is measured on the client's thread alone.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import random
+import resource
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import asynccontextmanager
+from itertools import cycle
+from time import thread_time
+
+import anyio
+import pytest
+
+from streamflow_client import AsyncClient, AsyncFlowStream, FlowError, StreamInterruptedError
+from streamflow_client.testing import StubServer, faults
+from streamflow_client.transport import aio as transport
+
+Send = Callable[[object], Awaitable[None]]
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _many_files() -> Iterator[None]:
+    """Two sockets a stream: both ends live in this process."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = 10_000 if hard == resource.RLIM_INFINITY else min(hard, 10_000)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, wanted), hard))
+    yield
+    resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+
+async def settled(stub: StubServer) -> None:
+    """Wait until the stub has answered, or noticed the end of, all that it was sent."""
+    await anyio.to_thread.run_sync(lambda: stub.wait_until(lambda: stub.connections.in_use == 0))
+
+
+# --- at once -----------------------------------------------------------------------------------------
+
+
+async def test_500_streams_open_at_once_keep_their_chunks_apart() -> None:
+    count, chunks = 500, 20
+    stub = StubServer()
+    all_open = asyncio.Event()
+
+    @stub.flow
+    async def numbered(request: int, send: Send) -> int:
+        await send([request, 0])
+        if stub.open_streams == count:
+            all_open.set()
+        await all_open.wait()
+        for index in range(1, chunks):
+            await send([request, index])
+        return request
+
+    async def one(client: AsyncClient, number: int, ended: list[int]) -> None:
+        async with client.flow("numbered").stream(number) as stream:
+            got = [chunk async for chunk in stream]
+            assert got == [[number, index] for index in range(chunks)]
+            assert await stream.result() == number
+            ended.append(number)
+
+    ended: list[int] = []
+    with stub:
+        async with AsyncClient(stub.url) as client, anyio.create_task_group() as tasks:
+            for number in range(count):
+                tasks.start_soon(one, client, number, ended)
+        assert sorted(ended) == list(range(count))
+        assert stub.most_open_streams == count
+        stub.wait_until(lambda: stub.connections.open == 0)
+    gc.collect()  # a leaked socket warns, and a warning fails the test
+
+
+# --- the cost of opening -----------------------------------------------------------------------------
+
+
+async def cpu_to_open(client: AsyncClient, opened: list[AsyncFlowStream[int, int]], number: int) -> float:
+    """CPU seconds to open each of `number` more streams, up to their first chunk."""
+    flow = client.flow("hang", chunk=int, output=int)
+    gc.collect()
+    gc.disable()  # full collections fall into one window or the other by chance
+    try:
+        began = thread_time()
+        for index in range(number):
+            stream = flow.stream(index)
+            assert await anext(stream) == index
+            opened.append(stream)
+        return (thread_time() - began) / number
+    finally:
+        gc.enable()
+
+
+async def test_opening_a_stream_costs_the_same_however_many_are_open() -> None:
+    stub = StubServer()
+
+    @stub.flow
+    async def hang(request: int, send: Send) -> None:
+        await send(request)
+        await asyncio.Event().wait()
+
+    with stub:
+        async with AsyncClient(stub.url) as client:
+            opened: list[AsyncFlowStream[int, int]] = []
+            await cpu_to_open(client, opened, 100)
+            at_200 = await cpu_to_open(client, opened, 200)
+            await cpu_to_open(client, opened, 1_600)
+            at_2000 = await cpu_to_open(client, opened, 200)
+            assert stub.open_streams == 2_100
+            for stream in opened:
+                await stream.aclose()
+    assert at_2000 <= 1.5 * at_200, f"{at_200 * 1e3:.2f} ms at 200 open, {at_2000 * 1e3:.2f} ms at 2,000"
+
+
+# --- cancelled ---------------------------------------------------------------------------------------
+
+PHASES = ("connect", "headers", "body", "draining")
+
+
+@asynccontextmanager
+async def cancelled_after(steps: int, seconds: float) -> AsyncIterator[None]:
+    """A scope that is cancelled after so many turns of the event loop and seconds."""
+
+    async def cancel() -> None:
+        for _ in range(steps):
+            await anyio.lowlevel.checkpoint()
+        await anyio.sleep(seconds)
+        scope.cancel()
+
+    async with anyio.create_task_group() as tasks:
+        with anyio.CancelScope() as scope:
+            tasks.start_soon(cancel)
+            yield
+        tasks.cancel_scope.cancel()
+
+
+@pytest.mark.parametrize("tls", [False, True], ids=["plain", "tls"])
+async def test_3000_cancellations_in_every_phase_leave_the_pool_whole(tls: bool) -> None:
+    batches, at_once = (15, 200) if not tls else (3, 200)
+    chance = random.Random(7)
+    stub = StubServer(tls=tls)
+
+    @stub.flow
+    async def connect(request: int, send: Send) -> int:
+        await send(request)
+        return request
+
+    @stub.flow
+    async def headers(request: int, send: Send) -> int:
+        return request
+
+    @stub.flow
+    async def body(request: int, send: Send) -> int:
+        await send(request)
+        return request
+
+    @stub.flow
+    async def draining(request: int, send: Send) -> int:
+        return request
+
+    stub.always("headers", faults.delay_headers(60))
+    stub.always("body", faults.stall(after_chunks=1))
+    stub.always("draining", faults.no_body_end())
+
+    async def one(client: AsyncClient, phase: str, number: int) -> None:
+        """`connect` is cancelled after a few turns of the loop, the others when they got there."""
+        try:
+            if phase == "connect":
+                async with cancelled_after(chance.randrange(60), 0):
+                    await client.flow(phase).stream(number).result()
+            elif phase == "body":
+                async with cancelled_after(0, 60), client.flow(phase).stream(number) as stream:
+                    await anext(stream)
+                    async with cancelled_after(chance.randrange(5), chance.uniform(0, 0.02)):
+                        await anext(stream)
+            else:
+                async with cancelled_after(0, chance.uniform(0.02, 0.12)):
+                    await client.flow(phase).stream(number).result()
+        except FlowError as error:
+            pytest.fail(f"{phase}: {error}")
+
+    with stub:
+        http_client = None
+        if tls:
+            from streamflow_client import default_async_http_client
+
+            http_client = default_async_http_client(verify=stub.client_ssl_context())
+        async with AsyncClient(stub.url, http_client=http_client) as client:
+            for _ in range(batches):
+                async with anyio.create_task_group() as tasks:
+                    for number, phase in zip(range(at_once), cycle(PHASES), strict=False):
+                        tasks.start_soon(one, client, phase, number)
+            await settled(stub)
+            accepted = stub.connections.accepted
+            flow = client.flow("connect", chunk=int, output=int)
+            for number in range(50):
+                assert await flow(number) == number
+            assert stub.connections.accepted - accepted <= 5
+            assert stub.connections.open == 1  # neither in use nor idle: none
+        if http_client is not None:
+            await http_client.aclose()
+        stub.wait_until(lambda: stub.connections.open == 0)
+    gc.collect()
+
+
+# --- over connections that are about to close ------------------------------------------------------------
+
+
+async def test_1000_calls_over_connections_closed_around_our_expiry(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """100 clients with one connection each, so that each call meets one of the wanted age."""
+    expiry, clients, calls = 0.5, 100, 10
+    monkeypatch.setattr(transport, "IDLE_SECONDS", expiry)
+    monkeypatch.setattr(transport, "REUSE_SECONDS", expiry - 0.1)
+    chance = random.Random(7)
+    stub = StubServer()
+
+    @stub.flow
+    def echo(request: int) -> int:
+        return request
+
+    closings = [faults.close_idle_after(expiry + chance.uniform(-0.05, 0.05)) for _ in range(clients * calls)]
+    stub.script("echo", *closings)
+    failures: list[FlowError] = []
+
+    async def one(first: int) -> None:
+        async with AsyncClient(stub.url) as client:
+            for number in range(first, first + calls):
+                try:
+                    assert await client.flow("echo")(number) == number
+                except FlowError as error:
+                    failures.append(error)
+                await anyio.sleep(chance.uniform(0.5 * expiry, expiry + 0.06))
+
+    with stub:
+        async with anyio.create_task_group() as tasks:
+            for index in range(clients):
+                tasks.start_soon(one, index * calls)
+        runs = [run.input for run in stub.runs]
+        assert len(set(runs)) == len(runs)  # nothing ran twice
+        reused = sum(request.nth > 1 for request in stub.requests)
+        assert reused >= 200, "the test must reuse connections to mean anything"
+    assert len(failures) <= 1
+    for error in failures:
+        assert isinstance(error, StreamInterruptedError)
+        assert "reused connection" in str(error)
