@@ -4,12 +4,12 @@
     python examples/fastapi_relay.py http://localhost:3400    # your server, or examples/server.py
     python examples/fastapi_relay.py                          # against a stub of its own
 
-    curl --no-buffer --json '{"theme": "pirate"}' http://localhost:8000/menu
+    curl --no-buffer --json '{"data": {"theme": "pirate"}}' http://localhost:8000/menu
 
 What it shows:
 - one AsyncClient for the whole program, made and closed by the lifespan;
 - the endpoint speaks the flow's own protocol (`data: {"message": …}`, then `data: {"result": …}` or
-  `data: {"error": …}`), so that its caller may be another `streamflow_client` as well;
+  `data: {"error": …}`), so that its caller may stream from it with `streamflow_client`, too;
 - an error of any kind becomes a failure frame, since the HTTP status has been sent by then;
 - a caller who leaves takes the flow's stream along at once, even while the flow is silent.
 """
@@ -18,11 +18,11 @@ import logging
 import sys
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import asynccontextmanager, suppress
-from typing import Any
+from typing import Annotated, Any
 
 import anyio
 import uvicorn
-from fastapi import FastAPI
+from fastapi import Body, FastAPI
 from fastapi.responses import StreamingResponse
 from pydantic import BaseModel
 from pydantic_core import to_json
@@ -130,8 +130,8 @@ def create_app(url: str) -> FastAPI:
     app = FastAPI(lifespan=lifespan)
 
     @app.post("/menu")
-    async def menu(request: MenuRequest) -> FlowResponse:
-        return FlowResponse(app.state.menu.stream(request))
+    async def menu(data: Annotated[MenuRequest, Body(embed=True)]) -> FlowResponse:
+        return FlowResponse(app.state.menu.stream(data))
 
     return app
 

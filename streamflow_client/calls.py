@@ -50,7 +50,9 @@ AsyncHeaderSource = HeaderSource | Callable[[], Awaitable[Headers]]
 Auth = httpx.Auth | tuple[str, str] | str
 
 
-_BREAKS = re.compile(r"[\r\n\0]")
+# RFC 9110, section 5: a name is a token; a value is visible characters, spaces and tabs.
+_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+_VALUE = re.compile(r"[\t\x20-\x7e]*")
 
 
 class Liveness(NamedTuple):
@@ -111,6 +113,8 @@ def make_settings(
         if value < 1:
             raise ValueError(f"{name} must be 1 or more, got {value!r}")
     check_headers(headers)
+    if isinstance(auth, str):
+        check_headers({"authorization": auth})
     return Settings(
         base=base,
         protocol=protocol,
@@ -144,12 +148,14 @@ def changed(
 
 
 def check_headers(headers: Any) -> None:
-    """Raises: ValueError: a name or value would break out of its line; values are not repeated."""
+    """Raises: ValueError: a name is none, or a value would break out of its line; values are not told."""
     if not isinstance(headers, Mapping):
         return  # a callable's are checked when it is asked
     for name, value in cast("Mapping[Any, Any]", headers).items():
-        if not isinstance(name, str) or not isinstance(value, str) or _BREAKS.search(name + value):
-            raise ValueError(f"header {name!r}: name and value are texts without line breaks")
+        if not isinstance(name, str) or not _NAME.fullmatch(name):
+            raise ValueError(f"{name!r} is no header name")
+        if not isinstance(value, str) or not _VALUE.fullmatch(value):
+            raise ValueError(f"header {name!r}: its value is not one line of printable ASCII text")
 
 
 def request_headers(

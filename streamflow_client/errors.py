@@ -196,8 +196,9 @@ def _portable(
         pickle.dumps(error)
     except Exception:  # noqa: BLE001 - whatever the `__reduce__` of someone else's object raises
         found = error.errors(include_input=False, include_context=False, include_url=False)
+        custom: Any = PydanticCustomError  # it wants literals
         told = [
-            InitErrorDetails(type=PydanticCustomError(line["type"], line["msg"]), loc=line["loc"], input=None)
+            InitErrorDetails(type=custom(line["type"], line["msg"]), loc=line["loc"], input=None)
             for line in found
         ]
         return ValidationError.from_exception_data(error.title, told)

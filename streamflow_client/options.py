@@ -63,7 +63,7 @@ class Retry:
     verify_replay: bool = False
 
     def __post_init__(self) -> None:
-        if not isinstance(self.attempts, int) or self.attempts < 1:
+        if self.attempts < 1:
             raise ValueError(f"Retry(attempts=…) must be 1 or more, got {self.attempts!r}")
         _check_seconds("Retry(wait_initial=…)", self.wait_initial)
         _check_seconds("Retry(wait_max=…)", self.wait_max)

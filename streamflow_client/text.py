@@ -15,6 +15,8 @@ def excerpt(text: str, limit: int = SHOWN) -> str:
 
 def one_line(text: str) -> str:
     """`text` with every character that could move a cursor or start a new line escaped."""
+    if text.isprintable():
+        return text
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
 
 

@@ -20,6 +20,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run one command, by default that of `sys.argv`; returns its exit code, see `ExitCode`."""
     try:
         from .app import run_command
+
+        return run_command(argv)
     except ModuleNotFoundError as error:
         if (error.name or "").partition(".")[0] not in _EXTRA:
             raise
@@ -27,4 +29,3 @@ def main(argv: Sequence[str] | None = None) -> int:
         return ExitCode.NOT_INSTALLED
     except KeyboardInterrupt:
         return ExitCode.CTRL_C
-    return run_command(argv)

@@ -133,7 +133,7 @@ def run(
         given = RunCall(
             url=url,
             flow=flow,
-            input=read_input(words or [], sys.stdin.buffer),
+            input=read_input(words or [], sys.stdin),
             headers=read_headers(header or []),
             token=read_token(auth),
             protocol=protocol.value,

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import Any, BinaryIO
+from typing import Any, TextIO
 
 from pydantic_core import from_json
 
@@ -39,7 +39,7 @@ class RunCall:
     unary: bool = False
 
 
-def read_input(words: Sequence[str], stdin: BinaryIO) -> Any | Unset:
+def read_input(words: Sequence[str], stdin: TextIO) -> Any | Unset:
     """The input: `key=value` pairs, one JSON value, "-" for JSON on `stdin`, or none at all.
 
     Raises:
@@ -49,7 +49,7 @@ def read_input(words: Sequence[str], stdin: BinaryIO) -> Any | Unset:
         case []:
             return UNSET
         case ["-"]:
-            return _json(stdin.read(), "standard input")
+            return _json(stdin.buffer.read(), "standard input")
         case [word] if not _is_pair(word):
             return _json(_bytes(word), "the input")
         case _:

@@ -103,7 +103,9 @@ def _open(console: Console, stub: StubServer) -> None:
 
 def _play_step(console: Console, stub: StubServer, step: Step, number: str) -> None:
     console.print()
-    console.rule(Text.assemble((f"{number}  ", "dim"), (title_of(step.code), "bold")), align="left")
+    console.rule(
+        Text.assemble((f"{number}  ", "dim"), (title_of(step.code), "bold")), align="left", style="cyan"
+    )
     code = Syntax("", "python", theme="ansi_dark").highlight(source_of(step.code))
     console.print(code, soft_wrap=True)
     _run_code(step.code, stub.url, Stage(console))
@@ -147,7 +149,7 @@ def title_of(function: Callable[..., object]) -> str:
 def source_of(function: Callable[..., object]) -> str:
     """The body of a step, without its `def` line and its docstring, indented a little."""
     lines = inspect.getsource(function).splitlines()[2:]
-    return textwrap.indent(textwrap.dedent("\n".join(lines)), "  ")
+    return textwrap.indent(textwrap.dedent("\n".join(lines)).strip(), "  ")
 
 
 # --- what the server saw ---

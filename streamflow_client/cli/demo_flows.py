@@ -105,10 +105,10 @@ class Flows:
 
     async def bread(self, send: Send) -> str:
         """Never done: only a cancellation ends it."""
-        for minute in count(1):
-            await send(f"minute {minute}: still baking")
+        minutes = count(1)
+        while True:
+            await send(f"minute {next(minutes)}: still baking")
             await self._rest(0.2)
-        return "never"
 
     async def tea(self, send: Send) -> str:
         for step in _TEA:

@@ -97,6 +97,8 @@ class Listener:
 
     def _take(self, accepted: socket.socket) -> None:
         accepted.setblocking(False)
+        # asyncio sets this only for sockets whose protocol number says TCP, which accept() leaves open.
+        accepted.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         counts = self._service.board.connections
         counts.accepted += 1
         counts.open += 1

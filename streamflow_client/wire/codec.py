@@ -17,7 +17,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from functools import partial
-from typing import Any, Generic
+from typing import Any, Generic, cast
 
 from pydantic import TypeAdapter, ValidationError
 from pydantic.errors import PydanticUndefinedAnnotation, PydanticUserError
@@ -110,11 +110,14 @@ _NO_SCHEMAS = frozenset({"default", "expected", "metadata", "serialization"})
 
 def _says_extra(schema: Any) -> bool:
     """Whether any type within a core schema has its own rule for unknown fields, or no room."""
-    if isinstance(schema, dict):
-        return (
-            "extra_fields_behavior" in schema
-            or "extra_behavior" in schema
-            or schema.get("type") == "dataclass"
-            or any(_says_extra(part) for key, part in schema.items() if key not in _NO_SCHEMAS)
-        )
-    return isinstance(schema, list | tuple) and any(_says_extra(part) for part in schema)
+    if isinstance(schema, list | tuple):
+        return any(map(_says_extra, cast("list[Any]", schema)))
+    if not isinstance(schema, dict):
+        return False
+    node = cast("dict[str, Any]", schema)
+    return (
+        "extra_fields_behavior" in node
+        or "extra_behavior" in node
+        or node.get("type") == "dataclass"
+        or any(_says_extra(part) for key, part in node.items() if key not in _NO_SCHEMAS)
+    )

@@ -26,6 +26,7 @@ from dataclasses import dataclass
 from typing import Any, Literal, Protocol
 
 from pydantic_core import from_json, to_json
+from typing_extensions import TypeIs
 
 from .sse import Event, EventDecoder, EventTooLarge
 
@@ -43,6 +44,7 @@ __all__ = [
     "callable_answer",
     "failure_of",
     "is_failure",
+    "is_object",
     "names_status",
     "reflection_answer",
     "reframe",
@@ -132,7 +134,7 @@ class CallableFrames:
     def __init__(self, max_event_bytes: int) -> None:
         self._events = EventDecoder(max_event_bytes)
         self._undefined = False  # `data: {}` waits for what follows: see _release
-        self._broken: Malformed | EventTooLarge | None = None
+        self._broken: Malformed | None = None
 
     @property
     def comments(self) -> int:
@@ -150,9 +152,8 @@ class CallableFrames:
                     frames.append(event[_CHUNK_SIZE:-1])
                 else:
                     self._read(event, frames)
-        except (Malformed, EventTooLarge) as error:
+        except Malformed as error:
             self._broken = error
-            self._release(frames)
             if not frames:
                 raise
         return frames
@@ -210,7 +211,7 @@ def _cut(payload: bytes) -> bytes | Result | None:
 
 def _frames_of(envelope: Any) -> list[Frame]:
     """An envelope that was parsed in full, keys in any order, others beside them."""
-    if not isinstance(envelope, dict):
+    if not is_object(envelope):
         return [Unknown("a bare value instead of an object")]
     found: list[Frame] = []
     failed = is_failure(envelope)
@@ -228,8 +229,8 @@ def _frames_of_named(event: Event) -> list[Frame]:
     try:
         frames = _frames_of(from_json(event.data))
     except ValueError:
-        frames = [Unknown("")]
-    if isinstance(frames[0], Unknown):
+        frames = []
+    if not frames or isinstance(frames[0], Unknown):
         return [Unknown(f"an event of the type {event.event!r}")]
     return frames
 
@@ -252,7 +253,7 @@ def _is_whole(event: Event) -> bool:
         payloads = [from_json(part) for part in (event.data, event.error) if part]
     except ValueError:
         return False
-    return all(isinstance(payload, dict) for payload in payloads)
+    return all(map(is_object, payloads))
 
 
 class RawEvents:
@@ -355,7 +356,7 @@ def _envelope(line: bytes) -> tuple[Result | Failure, bool] | None:
         value = from_json(line)
     except ValueError:
         return None
-    if not isinstance(value, dict) or not value.keys() <= {"result", "error", "telemetry"}:
+    if not is_object(value) or not value.keys() <= {"result", "error", "telemetry"}:
         return None
     frame = _reflection_frame(value)
     return None if frame is None else (frame, _trace_id(value.get("telemetry")) is not None)
@@ -365,7 +366,7 @@ def _reflection_frame(value: dict[str, Any]) -> Result | Failure | None:
     trace_id = _trace_id(value.get("telemetry"))
     if "error" in value:
         inner = value["error"]
-        known = isinstance(inner, dict) and ("code" in inner or "status" in inner)
+        known = is_object(inner) and ("code" in inner or "status" in inner)
         return failure_of(value) if known else None
     if "result" in value:
         return Result(to_json(value["result"]), trace_id)
@@ -373,7 +374,7 @@ def _reflection_frame(value: dict[str, Any]) -> Result | Failure | None:
 
 
 def _trace_id(value: Any) -> str | None:
-    found = value.get("traceId") if isinstance(value, dict) else None
+    found = value.get("traceId") if is_object(value) else None
     return found if isinstance(found, str) else None
 
 
@@ -393,7 +394,7 @@ def callable_answer(body: bytes) -> Result | Failure:
 def reflection_answer(body: bytes) -> Result | Failure:
     """The answer of `POST /api/runAction`. Raises: Malformed."""
     value = _parse(body)
-    frame = _reflection_frame(value) if isinstance(value, dict) else None
+    frame = _reflection_frame(value) if is_object(value) else None
     return frame or _answer(value, body)
 
 
@@ -402,7 +403,7 @@ def _answer(value: Any, body: bytes) -> Result | Failure:
         return Result(None)
     if is_failure(value):
         return failure_of(value)
-    if isinstance(value, dict) and "result" in value:
+    if is_object(value) and "result" in value:
         return Result(to_json(value["result"]))
     raise Malformed("the answer is JSON, but neither a result nor an error", body)
 
@@ -412,22 +413,20 @@ def _answer(value: Any, body: bytes) -> Result | Failure:
 
 def is_failure(value: Any) -> bool:
     """`{"error": …}`, or the same unwrapped."""
-    return names_status(value) or (isinstance(value, dict) and value.get("error") is not None)
+    return names_status(value) or (is_object(value) and value.get("error") is not None)
 
 
 def names_status(value: Any) -> bool:
     """`{"status": …, "message": …}` with a canonical status: any other could be a chunk's."""
     return (
-        isinstance(value, dict)
-        and isinstance(value.get("message"), str)
-        and value.get("status") in GRPC_CODES[1:]
+        is_object(value) and isinstance(value.get("message"), str) and value.get("status") in GRPC_CODES[1:]
     )
 
 
 def failure_of(value: Any, status: str = "UNKNOWN") -> Failure:
     """`{"error": {…}}` or `{…}`; `status` is for one that names neither a status nor a code."""
-    inner = value.get("error", value) if isinstance(value, dict) else value
-    if not isinstance(inner, dict):
+    inner = value.get("error", value) if is_object(value) else value
+    if not is_object(inner):
         return Failure(status, _text(inner))
     details = inner.get("details")
     return Failure(
@@ -444,6 +443,11 @@ def _status_name(told: Any) -> str | None:
         return told or None
     is_code = isinstance(told, int) and not isinstance(told, bool) and 0 < told < len(GRPC_CODES)
     return GRPC_CODES[told] if is_code else None
+
+
+def is_object(value: Any) -> TypeIs[dict[str, Any]]:
+    """Whether a parsed JSON value is an object."""
+    return isinstance(value, dict)
 
 
 def _text(value: Any) -> str:

@@ -111,9 +111,9 @@ def flow_url(base: BaseUrl, name: str, path: str | None) -> str:
     if path is None:
         return f"{base}/{_encoded(name)}"
     if path.startswith("/") and not path.startswith("//"):
-        folder, slash, last = path[1:].rpartition("/")
-        inside = _encoded(path[1:]) if last else _encoded(folder) + slash if folder else ""
-        return f"{base.root}/{inside}"
+        inside = path[1:].removesuffix("/")
+        end = "/" if path.endswith("/") and inside else ""
+        return f"{base.root}/{_encoded(inside) if inside else ''}{end}"
     if path.lower().startswith(("http://", "https://")):
         target = BaseUrl.parse(path)
         if target.userinfo is not None:
@@ -186,12 +186,11 @@ PROTOCOLS: dict[ProtocolName, WireProtocol] = {
 
 def raw_events(wrap: Callable[[Event], Any]) -> WireProtocol:
     """The callable protocol, its events handed out one by one as `wrap(event)`, never resumed."""
-    return replace(
-        PROTOCOLS["callable"],
-        name="events",
-        frames=lambda max_event_bytes: RawEvents(max_event_bytes, wrap),
-        resumable=False,
-    )
+
+    def frames(max_event_bytes: int) -> FrameReader:
+        return RawEvents(max_event_bytes, wrap)
+
+    return replace(PROTOCOLS["callable"], name="events", frames=frames, resumable=False)
 
 
 def cancel_request(base: BaseUrl, trace_id: str) -> tuple[str, bytes]:

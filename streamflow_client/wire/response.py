@@ -17,7 +17,7 @@ from typing import Any
 from pydantic_core import from_json
 
 from ..text import shown
-from .frames import GRPC_CODES, Failure, Malformed, failure_of, names_status
+from .frames import GRPC_CODES, Failure, Malformed, failure_of, is_object, names_status
 
 # https://github.com/googleapis/googleapis/blob/master/google/rpc/code.proto, and for the ranges the
 # mapping of HTTP to gRPC in grpc/grpc doc/http-grpc-status-mapping.md and Google's API clients.
@@ -89,7 +89,7 @@ def _status(http_status: int) -> str:
 def _from_flow(value: dict[str, Any]) -> bool:
     """Gateways also say `error` or `status`, but not with a canonical status or a gRPC code."""
     inner = value.get("error")
-    if not isinstance(inner, dict):
+    if not is_object(inner):
         return names_status(value)
     return failure_of(value, "").status in GRPC_CODES
 
@@ -97,7 +97,7 @@ def _from_flow(value: dict[str, Any]) -> bool:
 def _told(value: dict[str, Any]) -> str:
     """FastAPI says `detail`, others `message` or `error`."""
     inner = value.get("error")
-    places = [value, inner] if isinstance(inner, dict) else [value]
+    places = [value, inner] if is_object(inner) else [value]
     texts = (place.get(key) for place in places for key in ("detail", "message", "error"))
     return next((text for text in texts if isinstance(text, str)), "")
 
@@ -116,7 +116,7 @@ def _json_object(body: bytes) -> dict[str, Any] | None:
         value = from_json(body)
     except ValueError:
         return None
-    return value if isinstance(value, dict) else None
+    return value if is_object(value) else None
 
 
 _BOM = b"\xef\xbb\xbf"
@@ -160,9 +160,10 @@ def _date(value: str) -> datetime | None:
     match = _DATE.fullmatch(value)
     if match is None:
         return None
-    day, month, year, *time = match.groups()
+    day, _, year, hour, minute, second = match.groups()
+    month = _MONTHS.index(match[2]) + 1
     try:
-        return datetime(int(year), _MONTHS.index(month) + 1, int(day), *map(int, time), tzinfo=UTC)
+        return datetime(int(year), month, int(day), int(hour), int(minute), int(second), tzinfo=UTC)
     except ValueError:  # 31 February; a leap second
         return None
 
