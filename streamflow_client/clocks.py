@@ -9,7 +9,11 @@ from __future__ import annotations
 from .errors import Clock
 from .options import Timeout
 
+LONGEST_WAIT = 3600.0  # seconds that a server may have us wait where no total deadline says otherwise
+
 SAYS: dict[Clock, str] = {
+    "pool": "the http_client had no free connection: its limit is reached, responses were left unclosed, "
+    "or cancelled calls wedged its pool (httpcore issue 1093); a new client has a new pool",
     "connect": "no connection",
     "idle": "not one byte came",
     "progress": "no chunk came",
@@ -24,7 +28,7 @@ class Clocks:
     count. `connect` and `total` always run.
 
     Attributes:
-        last_byte, last_comment, last_chunk: when they came; None for never in this attempt.
+        last_byte, last_comment, last_chunk: when they came; None for never.
     """
 
     def __init__(self, timeout: Timeout, *, streaming: bool) -> None:
@@ -62,14 +66,16 @@ class Clocks:
         return min(self._ends().values(), default=None)
 
     def due(self) -> Clock:
-        """The clock that runs out first."""
+        """The clock that runs out first; where none runs, the one that would count what is waited for."""
         first: list[tuple[float, Clock]] = [(end, clock) for clock, end in self._ends().items()]
-        return min(first)[1] if first else "total"
+        if not first:
+            return "connect" if self._connecting else "idle"
+        return min(first)[1]
 
     def fits(self, seconds: float, now: float) -> bool:
-        """Whether a wait of `seconds` ends before the total deadline."""
-        total = self.timeout.total
-        return total is None or self.began is None or now + seconds < self.began + total
+        """Whether a wait of `seconds` is a sensible one and ends before the total deadline."""
+        total = self._ends().get("total")
+        return seconds <= LONGEST_WAIT if total is None else now + seconds < total
 
     def _ends(self) -> dict[Clock, float]:
         timeout, ends = self.timeout, dict[Clock, float]()

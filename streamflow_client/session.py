@@ -14,14 +14,16 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import replace
 from enum import Enum, auto
 from typing import Any, Generic, Literal, TypeVar
 
 from pydantic import ValidationError
+from pydantic_core import from_json
 
 from .call import READ, Action, Break, Call, Done, Failed, Faulty, Limits, Open, Outcome, Unfit, Wait
-from .clocks import SAYS, Clocks
+from .clocks import LONGEST_WAIT, SAYS, Clocks
 from .errors import (
     STATUS_ERRORS,
     ChunkValidationError,
@@ -40,7 +42,7 @@ from .errors import (
 )
 from .options import Retry, Timeout
 from .tally import Tally
-from .text import excerpt, one_line, shown_bytes
+from .text import excerpt, one_line, shown, shown_bytes
 from .ticket import Ticket
 from .timeline import Attempt, Phase, Timeline
 from .wire.codec import Codec, is_not_json
@@ -104,7 +106,10 @@ class Session(Generic[ChunkT, OutputT]):
         self._attempts: list[Attempt] = []
         self._tries_left = retry.attempts if retry else 1
         self._tries = 0
-        self._wait = 0.0
+        self._wakes = 0.0
+        self._resuming = False  # this attempt's request resumes
+        self._spared = False  # its response says that it ran nothing
+        self._ran_before = call.resume is not None
         self._reply: Reply | None = None
         self._draining = False
         self._warned_unknown = False
@@ -142,7 +147,7 @@ class Session(Generic[ChunkT, OutputT]):
         if self._state is _State.IDLE:
             return self._open(now)
         if self._state is _State.WAITING:
-            return Wait(self._wait)
+            return Wait(max(0.0, self._wakes - now))
         return READ
 
     def deadline(self) -> float | None:
@@ -167,6 +172,7 @@ class Session(Generic[ChunkT, OutputT]):
         error.flow = self.call.flow
         error.received = self.received
         error.ticket = self.ticket()
+        error.work_may_have_run = self._may_have_run
         error.timeline = error.timeline or self.timeline(now)
         return error
 
@@ -203,7 +209,7 @@ class Session(Generic[ChunkT, OutputT]):
     def head(self, status: int, reason: str, headers: Mapping[str, str], now: float) -> None:
         """The response's status line and headers are there."""
         self.alive(now)
-        if self.settle(now):
+        if not self._hears(now, _State.OPENING):
             return
         self._state = _State.READING
         self._amend(http_status=status)
@@ -219,9 +225,9 @@ class Session(Generic[ChunkT, OutputT]):
     def data(self, data: bytes, now: float) -> None:
         """Bytes of the body."""
         self.alive(now)
-        reply = self._reply
-        if self.settle(now) or reply is None:
+        if not self._hears(now, _State.READING):
             return
+        reply = self._response
         self._amend(bytes=self._attempts[-1].bytes + len(data))
         comments = reply.comments
         try:
@@ -233,49 +239,59 @@ class Session(Generic[ChunkT, OutputT]):
             self._protocol_error(error)
         if reply.comments != comments:
             self._clocks.last_comment = now
-        if reply.is_full:
-            self._refused(reply, now)
+        if reply.is_full and self._state is _State.READING:
+            self._refused(reply, now, whole=False)
 
     def eof(self, now: float) -> None:
         """The body ended as HTTP says it should."""
-        reply = self._reply
-        if self.settle(now) or reply is None:
+        if not self._hears(now, _State.READING):
             return
         self.clean = True
         try:
-            self._finish(reply, now)
+            self._finish(self._response, now)
         except (Malformed, EventTooLarge) as error:
             self._protocol_error(error)
 
     def broke(self, kind: Break, text: str, now: float) -> None:
         """The connection failed, in the words of the transport."""
-        if self.settle(now):
+        if not self._hears(now, _State.OPENING, _State.READING):
             return
-        if kind is Break.NOT_SENT:
-            error = FlowConnectionError(f"could not reach {self.call.origin}: {one_line(text)}")
-            self._try_again(error, now)
-        elif kind is Break.GARBAGE:
-            self._fail(ProtocolError(f"the server does not speak HTTP: {excerpt(one_line(text))}"))
-        elif self._reply is not None and self._reply.is_error:
-            self._refused(self._reply, now)  # an error page that was cut short still tells its status
+        lost = f"the connection was lost: {shown(text)}"
+        if self._state is _State.READING:
+            if self._response.is_error:  # an error page that was cut short still tells its status
+                self._refused(self._response, now, whole=False)
+            else:
+                self._dropped(lost, now)
+        elif kind is Break.NOT_SENT:
+            self.was_sent = False  # a caller's own client does not say when it has connected
+            self._try_again(FlowConnectionError(f"could not reach {self.call.origin}: {shown(text)}"), now)
+        elif kind is Break.LOST or self._can_resume():
+            self._dropped(lost, now)
         else:
-            self._dropped(f"the connection was lost: {one_line(text)}", now)
+            self._fail(ProtocolError(f"the server does not speak HTTP: {shown(text)}"))
 
     def expired(self, now: float, clock: Clock | None = None) -> None:
         """A clock has run out: the one that `deadline` told, unless the transport names it."""
-        if self.settle(now):
+        if not self._hears(now, _State.OPENING, _State.READING):
             return
         clock = clock or self._clocks.due()
         error = self._timeout_error(clock)
-        if clock in ("connect", "pool") or (clock != "total" and self._can_resume()):
+        if clock in ("connect", "pool"):
+            self.was_sent = False
+            self._try_again(error, now)
+        elif clock != "total" and (self._can_resume() or self._replays):
             self._try_again(error, now)
         else:
             self._fail(error)
 
     def woke(self, now: float) -> None:
         """The wait that `Wait` asked for is over."""
-        if not self.settle(now):
+        if not self._hears(now, _State.WAITING):
+            return
+        if self._clocks.fits(0.0, now):
             self._state = _State.IDLE
+        else:  # the caller took its time before it let us wait
+            self._fail(self._timeout_error("total"))
 
     # --- events: the caller --------------------------------------------------------------------------
 
@@ -301,9 +317,18 @@ class Session(Generic[ChunkT, OutputT]):
             self._fail(self._cancelled)
         return True
 
+    def _hears(self, now: float, *states: _State) -> bool:
+        """Whether an event counts: not after a cancellation, nor where it comes too late."""
+        return not self.settle(now) and self._state in states
+
     def _forget_ready(self) -> None:
-        self._tally.forget(len(self.ready))
-        self.ready.clear()
+        """One by one, from the end: a reader in another thread may be taking from the beginning."""
+        forgotten = 0
+        with suppress(IndexError):
+            while True:
+                self.ready.pop()
+                forgotten += 1
+        self._tally.forget(forgotten)
 
     # --- opening -------------------------------------------------------------------------------------
 
@@ -311,20 +336,27 @@ class Session(Generic[ChunkT, OutputT]):
         self._state = _State.OPENING
         self._clocks.opening(now)
         self._reply = None
-        self.clean = self.was_sent = False
+        self._ran_before = self._may_have_run
+        self._resuming = self._has_id
+        self.clean = self.was_sent = self._spared = False
         self._tries += 1
         self._tries_left -= 1
         began = now if self._clocks.began is None else self._clocks.began
         self._attempts.append(Attempt(len(self._attempts) + 1, now - began))
-        if not self._resumes:
+        if not self._resuming:
             return Open(self.call.url, self._request_headers(), self.call.body)
         self._tally.begin_replay()
         return Open(self.call.url, self._request_headers(), b"{}")
 
     @property
-    def _resumes(self) -> bool:
+    def _has_id(self) -> bool:
         """With an id that the server issued, a further request resumes: it runs nothing."""
         return self.stream_id is not None and self.call.protocol.resumable
+
+    @property
+    def _may_have_run(self) -> bool:
+        """Whether the server may have run the flow, in whichever attempt."""
+        return self._ran_before or (self.was_sent and not self._spared)
 
     def _request_headers(self) -> dict[str, str]:
         headers = {
@@ -332,7 +364,7 @@ class Session(Generic[ChunkT, OutputT]):
             "Accept-Encoding": "identity",
             "Content-Type": "application/json",
         }
-        if self._resumes:
+        if self._resuming:
             headers["X-Genkit-Stream-Id"] = self.stream_id or ""
         elif self._retry is not None and self._retry.replay:
             headers["Idempotency-Key"] = self._key
@@ -340,14 +372,15 @@ class Session(Generic[ChunkT, OutputT]):
 
     def _no_body(self, status: int, headers: Mapping[str, str]) -> None:
         if status != 204:
-            target = excerpt(one_line(headers.get("location", "nowhere")))
+            self._spared = True
+            target = shown(headers.get("location", "nowhere"))
             self._fail(
                 ProtocolError(
                     f"the server redirects (HTTP {status}) to {target}; redirects are never followed, "
                     "so give that address as the base URL if it is the right one"
                 )
             )
-        elif self._resumes:
+        elif self._resuming:
             self._fail(_expired_error())
         else:
             self._fail(ProtocolError("the server answered 204 No Content instead of a result"))
@@ -369,7 +402,7 @@ class Session(Generic[ChunkT, OutputT]):
         told = headers.get(STREAM_ID_HEADER)
         if told is None or self._reply.is_error or not self.call.streaming:
             return
-        if self._resumes and told != self.stream_id:
+        if self._resuming and told != self.stream_id:
             what = "the server began another stream instead of resuming this one"
             self._fail(ReplayDivergedError(what))
         self.stream_id = self.stream_id or told
@@ -401,22 +434,26 @@ class Session(Generic[ChunkT, OutputT]):
         self._clocks.last_chunk = now
         if self._retry is not None:
             self._tries_left = self._retry.attempts
-            self._tries = 0
+            self._tries = 1
 
     def _chunk(self, payload: bytes, now: float) -> None:
         """A chunk with more to do than to validate it: replayed, drained, or of a durable stream."""
-        if self._tally.to_skip:
-            self._replayed(payload)
-            return
-        if not self._draining:
+        if not (self._draining or self._tally.to_skip):
             try:
                 self.ready.append(self._codec.chunk(payload))
             except ValidationError as error:
                 self._odd_chunk(payload, error, now)
-                return
-        self._tally.count(payload, len(self.ready))
+            else:
+                self._tally.count(payload, len(self.ready))
+        elif not _is_json(payload):  # it may hold more than a chunk, a failure even
+            self._reframed(payload, "message", now)
+        elif self._tally.to_skip:
+            self._replayed(payload, now)
+        else:
+            self._tally.count(payload, 0)
 
-    def _replayed(self, payload: bytes) -> None:
+    def _replayed(self, payload: bytes, now: float) -> None:
+        self._clocks.last_chunk = now
         if self._tally.replayed(payload):
             return
         if self._retry is not None and self._retry.verify_replay:
@@ -443,7 +480,8 @@ class Session(Generic[ChunkT, OutputT]):
 
     def _not_a_chunk(self, frame: Frame, now: float) -> None:
         if isinstance(frame, Raw):
-            self.ready.append(frame.value)
+            if not self._draining:
+                self.ready.append(frame.value)
             self._tally.seen += 1
         elif isinstance(frame, Result):
             self._result(frame, now)
@@ -451,7 +489,7 @@ class Session(Generic[ChunkT, OutputT]):
             self._failure(frame)
         elif isinstance(frame, Unknown) and not self._warned_unknown:
             self._warned_unknown = True
-            self.notes.append(f"skipped a frame of unknown kind: {excerpt(one_line(frame.what))}")
+            self.notes.append(f"skipped a frame of unknown kind: {shown(frame.what)}")
 
     def _failure(self, frame: Failure) -> None:
         self.clean = True
@@ -463,6 +501,10 @@ class Session(Generic[ChunkT, OutputT]):
             what = f"the replay ended {self._tally.to_skip} chunks before what was received"
             self._fail(ReplayDivergedError(what))
             return
+        if self._resuming and not self._response.is_stream:
+            what = "the server answered with one JSON body instead of resuming the stream"
+            self._fail(ReplayDivergedError(what))
+            return
         try:
             output = self._codec.output(b"null" if frame.payload is None else frame.payload)
         except ValidationError as error:
@@ -472,7 +514,7 @@ class Session(Generic[ChunkT, OutputT]):
 
     def _odd_output(self, frame: Result, error: ValidationError, now: float) -> None:
         """Not of the output type; JavaScript's `undefined`; or an envelope with more in it."""
-        if frame.payload is None and frame.trace_id is None and self._is_stream:
+        if frame.payload is None and frame.trace_id is None and self._response.is_stream:
             # `data: {}` at the end of a stream: a drop just as well, unless None is an output
             self._dropped("the stream ended without a result", now)
         elif frame.payload is not None and is_not_json(error):
@@ -481,14 +523,16 @@ class Session(Generic[ChunkT, OutputT]):
             self._end(Unfit(_unfit(frame.payload or b"", error)))
 
     @property
-    def _is_stream(self) -> bool:
-        return self._reply is not None and self._reply.is_stream
+    def _response(self) -> Reply:
+        """The response that is being read."""
+        assert self._reply is not None, "every response that is read has one"
+        return self._reply
 
     # --- the end of the body -------------------------------------------------------------------------
 
     def _finish(self, reply: Reply, now: float) -> None:
         if reply.is_error:
-            self._refused(reply, now)
+            self._refused(reply, now, whole=True)
         elif not reply.is_stream:
             self._take([reply.answer()], now)
         else:
@@ -502,27 +546,26 @@ class Session(Generic[ChunkT, OutputT]):
         else:
             self._dropped("the stream ended without a result", now)
 
-    def _refused(self, reply: Reply, now: float) -> None:
-        """An HTTP error: the table's rows for 4xx and 5xx."""
+    def _refused(self, reply: Reply, now: float, *, whole: bool) -> None:
+        """An HTTP error: the table's rows for 4xx and 5xx. Half a body may be half a flow's failure."""
         body = reply.body()
-        if self._resumes and b"StreamNotFoundError" in body:
+        if self._resuming and b"StreamNotFoundError" in body:
             self._fail(_expired_error())
             return
         refusal = refusal_of(reply.status, reply.reason, body)
         error = self._status_error(refusal.failure, reply.status)
-        error.work_may_have_run = refusal.may_have_run
         wait = retry_after(reply.headers)
-        if self._may_repeat(reply.status, refusal.from_flow, wait):
+        busy = reply.status in (429, 503) and wait is not None and whole and not refusal.from_flow
+        self._spared = busy or not refusal.may_have_run
+        if self._may_repeat(reply.status, busy):
             self._try_again(error, now, wait)
         else:
             self._fail(error)
 
-    def _may_repeat(self, status: int, from_flow: bool, wait: float | None) -> bool:
-        if self._resumes:
+    def _may_repeat(self, status: int, busy: bool) -> bool:
+        if self._resuming:
             return status == 429 or status >= 500
-        if status in (429, 503) and wait is not None and not from_flow:
-            return True
-        return self._replays and status in (408, 429, 500, 502, 503, 504)
+        return busy or (self._replays and status in (408, 429, 500, 502, 503, 504))
 
     @property
     def _replays(self) -> bool:
@@ -535,7 +578,7 @@ class Session(Generic[ChunkT, OutputT]):
     def _dropped(self, text: str, now: float) -> None:
         """The body ended, or the connection died, before a terminal frame."""
         advice = ""
-        if self.call.streaming and not self._resumes:
+        if self.call.streaming and not self._has_id:
             advice = " (the server issued no stream id, so the stream cannot be resumed)"
         error = StreamInterruptedError(text + advice)
         if self._can_resume() or self._replays:
@@ -544,25 +587,24 @@ class Session(Generic[ChunkT, OutputT]):
             self._fail(error)
 
     def _can_resume(self) -> bool:
-        return self._resumes and self._retry is not None
+        return self._has_id and self._retry is not None
 
     def _try_again(self, error: FlowError, now: float, wait: float | None = None) -> None:
         """Within the budget of attempts and the total deadline; else `error` is how the call ends."""
-        seconds = self._delay(self._tries) if wait is None else wait
+        seconds = max(0.0, min(self._delay(self._tries), LONGEST_WAIT) if wait is None else wait)
         if self._tries_left <= 0 or not self._clocks.fits(seconds, now):
             self._fail(error)
             return
-        why = excerpt(one_line(error.message))
+        why = shown(error.message)
         self._amend(ended=why)
         self.notes.append(f"attempt {len(self._attempts)}: {why}; next in {seconds:.2f} s")
-        self._state, self._wait = _State.WAITING, seconds
+        self._state, self._wakes = _State.WAITING, now + seconds
         self._clocks.pausing()
 
     def _timeout_error(self, clock: Clock) -> FlowTimeoutError:
-        if clock == "pool":
-            return FlowTimeoutError("the http_client had no free connection", clock=clock)
-        seconds: float = getattr(self._clocks.timeout, clock)
-        return FlowTimeoutError(f"{SAYS[clock]} within {seconds:g} s", clock=clock)
+        seconds: float | None = getattr(self._clocks.timeout, clock, None)  # None: a clock of the http_client
+        within = "" if seconds is None else f" within {seconds:g} s"
+        return FlowTimeoutError(SAYS[clock] + within, clock=clock)
 
     # --- ending --------------------------------------------------------------------------------------
 
@@ -586,9 +628,6 @@ class Session(Generic[ChunkT, OutputT]):
         )
 
     def _fail(self, error: FlowError) -> None:
-        told = isinstance(error, FlowStatusError) and self._attempts[-1].http_status != 200
-        if not told:  # an HTTP status told more exactly
-            error.work_may_have_run = self.was_sent
         self._end(Failed(error))
 
     def _end(self, outcome: Outcome[OutputT]) -> None:
@@ -613,6 +652,14 @@ class Session(Generic[ChunkT, OutputT]):
         return "waiting to retry" if self._attempts else "connecting"
 
 
+def _is_json(payload: bytes) -> bool:
+    try:
+        from_json(payload)
+    except ValueError:
+        return False
+    return True
+
+
 def _expired_error() -> StreamExpiredError:
     return StreamExpiredError("the server no longer knows this stream; start the flow anew")
 
@@ -633,4 +680,4 @@ def reasons(error: ValidationError) -> str:
 
 
 def _ending(outcome: Outcome[Any]) -> str:
-    return excerpt(one_line(outcome.error.message)) if isinstance(outcome, Failed) else "result"
+    return shown(outcome.error.message) if isinstance(outcome, Failed) else "result"

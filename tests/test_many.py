@@ -17,7 +17,13 @@ from time import thread_time
 import anyio
 import pytest
 
-from streamflow_client import AsyncClient, AsyncFlowStream, FlowError, StreamInterruptedError
+from streamflow_client import (
+    AsyncClient,
+    AsyncFlowStream,
+    FlowError,
+    StreamInterruptedError,
+    default_async_http_client,
+)
 from streamflow_client.testing import StubServer, faults
 from streamflow_client.transport import aio as transport
 
@@ -137,69 +143,60 @@ async def cancelled_after(steps: int, seconds: float) -> AsyncIterator[None]:
         tasks.cancel_scope.cancel()
 
 
-@pytest.mark.parametrize("tls", [False, True], ids=["plain", "tls"])
-async def test_3000_cancellations_in_every_phase_leave_the_pool_whole(tls: bool) -> None:
-    batches, at_once = (15, 200) if not tls else (3, 200)
-    chance = random.Random(7)
+def stub_for_phases(*, tls: bool) -> StubServer:
+    """A flow for each phase, named for it: calls of it stay in that phase until they are cancelled."""
     stub = StubServer(tls=tls)
 
-    @stub.flow
-    async def connect(request: int, send: Send) -> int:
+    async def flow(request: int, send: Send) -> int:
         await send(request)
         return request
 
-    @stub.flow
-    async def headers(request: int, send: Send) -> int:
-        return request
-
-    @stub.flow
-    async def body(request: int, send: Send) -> int:
-        await send(request)
-        return request
-
-    @stub.flow
-    async def draining(request: int, send: Send) -> int:
-        return request
-
+    for phase in PHASES:
+        stub.flow(phase)(flow)
     stub.always("headers", faults.delay_headers(60))
     stub.always("body", faults.stall(after_chunks=1))
     stub.always("draining", faults.no_body_end())
+    return stub
 
-    async def one(client: AsyncClient, phase: str, number: int) -> None:
-        """`connect` is cancelled after a few turns of the loop, the others when they got there."""
-        try:
-            if phase == "connect":
-                async with cancelled_after(chance.randrange(60), 0):
-                    await client.flow(phase).stream(number).result()
-            elif phase == "body":
-                async with cancelled_after(0, 60), client.flow(phase).stream(number) as stream:
-                    await anext(stream)
-                    async with cancelled_after(chance.randrange(5), chance.uniform(0, 0.02)):
-                        await anext(stream)
-            else:
-                async with cancelled_after(0, chance.uniform(0.02, 0.12)):
-                    await client.flow(phase).stream(number).result()
-        except FlowError as error:
-            pytest.fail(f"{phase}: {error}")
 
-    with stub:
-        http_client = None
+async def cancelled_call(client: AsyncClient, phase: str, number: int, chance: random.Random) -> None:
+    """One call, cancelled in its phase: `connect` after a few turns of the loop, others after a while."""
+    stream = client.flow(phase).stream(number)
+    if phase == "connect":
+        async with cancelled_after(chance.randrange(60), 0):
+            await stream.result()
+    elif phase == "body":
+        async with stream:
+            await anext(stream)
+            async with cancelled_after(chance.randrange(5), chance.uniform(0, 0.02)):
+                await anext(stream)
+    else:
+        async with cancelled_after(0, chance.uniform(0.02, 0.12)):
+            await stream.result()
+
+
+@pytest.mark.parametrize(("tls", "batches"), [(False, 15), (True, 3)], ids=["plain", "tls"])
+async def test_3000_cancellations_in_every_phase_leave_the_pool_whole(tls: bool, batches: int) -> None:
+    chance = random.Random(7)
+    http_client = None
+    with stub_for_phases(tls=tls) as stub:
         if tls:
-            from streamflow_client import default_async_http_client
-
             http_client = default_async_http_client(verify=stub.client_ssl_context())
         async with AsyncClient(stub.url, http_client=http_client) as client:
             for _ in range(batches):
                 async with anyio.create_task_group() as tasks:
-                    for number, phase in zip(range(at_once), cycle(PHASES), strict=False):
-                        tasks.start_soon(one, client, phase, number)
+                    for number, phase in zip(range(200), cycle(PHASES), strict=False):
+                        tasks.start_soon(cancelled_call, client, phase, number, chance)
             await settled(stub)
             accepted = stub.connections.accepted
             flow = client.flow("connect", chunk=int, output=int)
             for number in range(50):
                 assert await flow(number) == number
             assert stub.connections.accepted - accepted <= 5
-            assert stub.connections.open == 1  # neither in use nor idle: none
+            pool = client._http.client._transport
+            assert isinstance(pool, transport.AsyncClockedTransport)
+            idle = sum(len(lanes) for lanes in pool._idle.values())
+            assert stub.connections.open == idle, "neither in use nor idle: none"
         if http_client is not None:
             await http_client.aclose()
         stub.wait_until(lambda: stub.connections.open == 0)

@@ -62,7 +62,7 @@ class AsyncClockedTransport(httpx.AsyncBaseTransport):
             response.status,
             headers=response.headers,
             stream=_Body(self, lane, response),
-            extensions=cast("dict[str, Any]", response.extensions),
+            extensions=dict(response.extensions),  # pyright: ignore[reportUnknownMemberType, reportUnknownArgumentType]
         )
 
     async def aclose(self) -> None:

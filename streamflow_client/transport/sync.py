@@ -13,7 +13,7 @@ import threading
 from collections import defaultdict, deque
 from collections.abc import Iterable, Iterator
 from time import monotonic
-from typing import Any, cast
+from typing import Any
 
 import httpcore
 import httpx
@@ -64,7 +64,7 @@ class ClockedTransport(httpx.BaseTransport):
             response.status,
             headers=response.headers,
             stream=_Body(self, lane, response),
-            extensions=cast("dict[str, Any]", response.extensions),
+            extensions=dict(response.extensions),  # pyright: ignore[reportUnknownMemberType, reportUnknownArgumentType]
         )
 
     def close(self) -> None:

@@ -3,13 +3,14 @@
 In: the three types of a flow. Out: `encode` for inputs, `chunk` and `output` for what comes back.
 Out of place here: envelopes, and which error of ours a failure becomes.
 
-Fields that a type does not know are kept in chunks and outputs (`model_extra` of a model, a key of a
-TypedDict), since a server may be newer than its caller. pydantic's run-time `extra` does that, and it
-overrules every type it meets, so it stays away from a type that says itself what it wants (`extra=`
-of a model or dataclass, also inherited; a closed TypedDict), and from dataclasses, which have no room
-for more: there pydantic would overwrite methods with what the server sent, and break on slots. Where
-such a type is only part of another, the whole follows pydantic's own rules. `strict` refuses unknown
-fields everywhere, whatever the types say. Neither changes which member of a union is chosen.
+Fields that a type does not know are kept in chunks and outputs, since a server may be newer than its
+caller: in the `model_extra` of a model (its `model_dump` leaves them out), as keys of a TypedDict. It is
+pydantic's run-time `extra` that does so, and it overrules every type it meets. So it stays away from a
+type that says itself what it wants (`extra=` of a model or dataclass, also an inherited one; a closed
+TypedDict), and from dataclasses, which have no room for more: pydantic would overwrite their methods with
+what a server sent, and break on slots. Where such a type is only a part of another, the whole follows
+pydantic's own rules. `strict` refuses unknown fields everywhere, whatever the types say. Neither changes
+which member of a union is chosen.
 """
 
 from __future__ import annotations
@@ -117,7 +118,7 @@ def _says_extra(schema: Any) -> bool:
     node = cast("dict[str, Any]", schema)
     return (
         "extra_fields_behavior" in node
-        or "extra_behavior" in node
+        or node.get("extra_behavior", "ignore") != "ignore"  # of every TypedDict that says nothing
         or node.get("type") == "dataclass"
         or any(_says_extra(part) for key, part in node.items() if key not in _NO_SCHEMAS)
     )
