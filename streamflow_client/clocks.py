@@ -40,6 +40,7 @@ class Clocks:
         self._streaming = streaming
         self._connecting = False
         self._running = False
+        self._awaited = True
         self._since = 0.0  # when the connection, the attempt or the caller's wait began, whichever is last
 
     def opening(self, now: float) -> None:
@@ -54,8 +55,13 @@ class Clocks:
 
     def waiting(self, now: float) -> None:
         """The caller begins to wait for what comes next."""
+        self._awaited = True
         if not self._connecting:
             self._since = now
+
+    def resting(self) -> None:
+        """The caller has what it waited for."""
+        self._awaited = False
 
     def pausing(self) -> None:
         """Between two attempts, or after the last, only `total` runs."""
@@ -83,7 +89,7 @@ class Clocks:
             ends["total"] = self.began + timeout.total
         if self._connecting and timeout.connect is not None:
             ends["connect"] = self._since + timeout.connect
-        if self._running and not self._connecting:
+        if self._running and self._awaited and not self._connecting:
             if timeout.idle is not None:
                 ends["idle"] = max(self._since, self.last_byte or 0.0) + timeout.idle
             if self._streaming and timeout.progress is not None:

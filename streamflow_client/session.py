@@ -142,6 +142,10 @@ class Session(Generic[ChunkT, OutputT]):
         """The caller begins to wait for what comes next."""
         self._clocks.waiting(now)
 
+    def rests(self) -> None:
+        """The caller has what it waited for: until it waits again, silence of the server is no fault."""
+        self._clocks.resting()
+
     def step(self, now: float) -> Action:
         """What to do next. Only to be asked while `outcome` is None and `ready` is empty."""
         if self._state is _State.IDLE:

@@ -132,6 +132,9 @@ class Blocking:
         value = getattr(self.inner, name)
         return self._wrapped(value) if callable(value) else value
 
+    def __repr__(self) -> str:
+        return repr(self.inner)
+
     def __call__(self, *args: Any, **options: Any) -> Any:
         return self._wrapped(self.inner)(*args, **options)
 

@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any, NamedTuple
 
+from hypothesis import settings
+
 from streamflow_client.call import Call, Done, Failed, Faulty, Limits, Unfit
 from streamflow_client.errors import FlowError
 from streamflow_client.options import Retry, Timeout
@@ -18,6 +20,7 @@ from streamflow_client.ticket import Ticket
 from streamflow_client.wire.codec import Codec
 from streamflow_client.wire.request import PROTOCOLS, ProtocolName
 
+repeatable = settings(derandomize=True, deadline=None)  # a property tries the same examples every time
 LIMITS = Limits(event=1 << 20, response=1 << 20)
 
 

@@ -13,7 +13,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from pydantic import Json
 
-from pure_calls import LIMITS, Heard, cut_at, cuts, hear
+from pure_calls import LIMITS, Heard, cut_at, cuts, hear, repeatable
 from streamflow_client.call import Limits
 from streamflow_client.errors import (
     STATUS_ERRORS,
@@ -416,6 +416,13 @@ LINES: dict[str, tuple[bytes, list[Any]]] = {
         b'{"telemetry":{}}\n{"telemetry":{"traceId":5}}\n{"result":1,"telemetry":7}\n2\n',
         [b'{"telemetry":{}}', b'{"telemetry":{"traceId":5}}', b'{"result":1,"telemetry":7}', b"2"],
     ),
+    "telemetry beside other keys is a chunk's": (
+        b'{"a":1,"telemetry":{"traceId":"t"}}\n' + TELEMETRY,
+        [b'{"a":1,"telemetry":{"traceId":"t"}}', ENDED],
+    ),
+    "a new key in the envelope": (b'{"usage":1,"result":1,"telemetry":{"traceId":"t"}}\n2\n', [ENDED, b"2"]),
+    "dropped within a chunk with such keys": (b'{"result":1,"a":2}', []),
+    "dropped after a chunk with such keys": (b'{"result":1,"a":2}\n', [b'{"result":1,"a":2}']),
     "dropped after a chunk": (b"1\n2\n", [b"1", b"2"]),
     "dropped within a chunk": (b"1\n12", [b"1"]),
     "dropped within a string": (b'1\n"te', [b"1"]),
@@ -578,6 +585,7 @@ def _sse(field: str, value: Any, style: dict[str, Any], end: str) -> str:
     return f"{field}: {json.dumps(value, **style)}{end}{end}"
 
 
+@repeatable
 @given(st.lists(values, max_size=6), values, styles, ends, points, st.booleans(), st.booleans())
 def test_values_survive_the_callable_protocol(
     chunks: list[Any],
@@ -599,6 +607,7 @@ def test_values_survive_the_callable_protocol(
         assert heard.session.received == (len(chunks) if drain else 0)
 
 
+@repeatable
 @given(st.lists(values, max_size=6), values, styles, points)
 def test_values_survive_the_reflection_protocol(
     chunks: list[Any], result: Any, style: dict[str, Any], points: list[int]
@@ -612,6 +621,7 @@ def test_values_survive_the_reflection_protocol(
     assert heard.session.trace_id == "t"
 
 
+@repeatable
 @given(values, styles)
 def test_values_survive_unary_calls(result: Any, style: dict[str, Any]) -> None:
     body = json.dumps({"result": result}, **style).encode()
@@ -646,7 +656,7 @@ garbage = st.lists(tokens | st.binary(max_size=6), max_size=25).map(b"".join)
 forms = st.sampled_from([Any, int, None, list[int], dict[str, float], str | None, Json[int]])
 
 
-@settings(max_examples=400)
+@settings(repeatable, max_examples=400)
 @given(garbage, points, st.booleans(), st.sampled_from(["callable", "reflection"]), forms, st.booleans())
 @example(b'{"error":{"code":5,"details":5,"message":[]}}', [], False, "callable", Any, False)
 def test_garbage_raises_only_our_errors(
@@ -674,7 +684,7 @@ headers = st.dictionaries(
 bodies = garbage | garbage.map(gzip.compress) | st.sampled_from([b"", b"<h1>", b'{"error":{}}'])
 
 
-@settings(max_examples=400)
+@settings(repeatable, max_examples=400)
 @given(st.integers(200, 599), st.text(max_size=5), headers, bodies, st.booleans(), points)
 def test_odd_responses_raise_only_our_errors(
     status: int, reason: str, headers: dict[str, str], body: bytes, streaming: bool, points: list[int]

@@ -1,14 +1,13 @@
 """The asynchronous transport, for asyncio and trio: see the package's docstring; `sync.py` is its twin.
 
-A *lane* is one connection and the exchange that uses it. Lanes wait for reuse in a deque per origin, so
-that taking one costs the same however many are busy. A lane whose exchange did not end cleanly is closed,
-never reused: that is what makes badly timed cancellation harmless.
+A *lane* is one connection and the exchange that uses it. A lane whose exchange did not end cleanly is
+closed, never reused: that is what makes badly timed cancellation harmless.
 """
 
 from __future__ import annotations
 
+import math
 import ssl
-from collections import defaultdict, deque
 from collections.abc import AsyncIterable, AsyncIterator, Iterable
 from time import monotonic
 from typing import Any, cast
@@ -18,21 +17,24 @@ import httpx
 from anyio import CancelScope
 
 from .exchange import Exchange, running, seconds_left
+from .idle import IdleLanes, Origin
 from .settings import (
     IDLE_SECONDS,
     MOST_IDLE,
     REUSE_SECONDS,
-    Origin,
+    SOCKS_VERSIONS,
     as_httpx_error,
     core_request,
     has_idle,
     is_secure,
+    is_socks,
     origin_of,
     proxy_options,
     shared_ssl_context,
+    tls_layers,
 )
 
-_WRITE_SIZE = 256 * 1024  # so that a long upload asks the clocks again
+_WRITE_SIZE = 256 * 1024  # a long upload asks the clocks again after each piece
 
 
 class AsyncClockedTransport(httpx.AsyncBaseTransport):
@@ -48,7 +50,8 @@ class AsyncClockedTransport(httpx.AsyncBaseTransport):
     ) -> None:
         self._ssl_context = ssl_context
         self._proxy = proxy
-        self._idle: defaultdict[Origin, deque[_Lane]] = defaultdict(deque)
+        self._idle: IdleLanes[_Lane] = IdleLanes()
+        self._most_idle = MOST_IDLE
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         lane, reused = await self._take(origin_of(request.url))
@@ -57,7 +60,13 @@ class AsyncClockedTransport(httpx.AsyncBaseTransport):
             response = await lane.connection.handle_async_request(core_request(request))
         except BaseException as error:
             await lane.aclose()
-            raise as_httpx_error(error) from error
+            if isinstance(error, httpx.TransportError):
+                lane.admit_mock()
+            known = as_httpx_error(error, self._proxy)
+            if known is None:
+                raise
+            raise known from error
+        lane.admit_mock()
         return httpx.Response(
             response.status,
             headers=response.headers,
@@ -66,43 +75,29 @@ class AsyncClockedTransport(httpx.AsyncBaseTransport):
         )
 
     async def aclose(self) -> None:
-        idle = [lane for lanes in self._idle.values() for lane in lanes]
-        self._idle.clear()
-        for lane in idle:
-            await lane.aclose()
+        self._most_idle = 0  # also for what is still in use
+        await self._sweep(math.inf)
 
     async def _take(self, origin: Origin) -> tuple[_Lane, bool]:
-        """The lane used last, since it is the least likely to be closed by the server; else a new one."""
-        while (lane := self._pop(origin)) is not None:
+        """A lane that waits, else a new one."""
+        await self._sweep(monotonic() - IDLE_SECONDS)
+        while (lane := self._idle.take(origin)) is not None:
             if lane.is_fresh():
                 return lane, True
             await lane.aclose()
         return _Lane(origin, self._ssl_context, self._proxy), False
 
-    def _pop(self, origin: Origin) -> _Lane | None:
-        lanes = self._idle[origin]
-        return lanes.pop() if lanes else None
-
     async def give_back(self, lane: _Lane) -> None:
-        """A lane whose exchange ended cleanly waits for the next, and those that waited too long end."""
+        """A lane whose exchange ended cleanly waits for the next."""
         if not lane.rest():
             await lane.aclose()
             return
-        lanes = self._idle[lane.origin]
-        lanes.append(lane)
-        for late in [lanes.popleft() for _ in range(_overdue(lanes))]:
-            await late.aclose()
+        self._idle.put(lane)
+        await self._sweep(lane.idle_since - IDLE_SECONDS)
 
-
-def _overdue(lanes: deque[_Lane]) -> int:
-    """How many on the left waited too long, or are too many."""
-    oldest_allowed = monotonic() - IDLE_SECONDS
-    late = 0
-    for lane in lanes:
-        if lane.idle_since >= oldest_allowed:
-            break
-        late += 1
-    return max(late, len(lanes) - MOST_IDLE)
+    async def _sweep(self, oldest: float) -> None:
+        for lane in self._idle.sweep(oldest, self._most_idle):
+            await lane.aclose()
 
 
 class _Body(httpx.AsyncByteStream):
@@ -119,7 +114,10 @@ class _Body(httpx.AsyncByteStream):
             async for data in self._response.stream:
                 yield data
         except Exception as error:
-            raise as_httpx_error(error) from error
+            known = as_httpx_error(error)
+            if known is None:
+                raise
+            raise known from error
 
     async def aclose(self) -> None:
         lane, self._lane = self._lane, None
@@ -138,6 +136,8 @@ class _Lane(httpcore.AsyncNetworkBackend):
         self.idle_since = 0.0
         self.exchange: Exchange | None = None
         self.reused = False
+        self._dialled = False
+        self._tls_layers = tls_layers(origin, proxy)
         self._stream: _Stream | None = None
         self._backend = cast("httpcore.AsyncNetworkBackend", httpcore.AnyIOBackend())
         self.connection = _connection(origin, ssl_context, proxy, self)
@@ -148,6 +148,11 @@ class _Lane(httpcore.AsyncNetworkBackend):
             exchange.bind()
             if self._stream is not None:
                 exchange.attach(self._stream.socket)
+
+    def admit_mock(self) -> None:
+        """Where nobody dialled, a test's mock (respx) has answered in httpcore's place and told nothing."""
+        if not self._dialled and self.exchange is not None:
+            self.exchange.begin(owned=False)
 
     def rest(self) -> bool:
         """Let go of the exchange; False if the connection is in no state to be used again."""
@@ -165,12 +170,12 @@ class _Lane(httpcore.AsyncNetworkBackend):
 
     async def aclose(self) -> None:
         """Also when the task was cancelled: what is not closed now would never be."""
-        if self.exchange is not None:
-            self.exchange.detach()
         with CancelScope(shield=True):
-            await self.connection.aclose()
-            if self._stream is not None:
-                await self._stream.aclose()
+            try:
+                await self.connection.aclose()
+            finally:
+                if self._stream is not None:
+                    await self._stream.aclose()
 
     async def connect_tcp(
         self,
@@ -180,6 +185,8 @@ class _Lane(httpcore.AsyncNetworkBackend):
         local_address: str | None = None,
         socket_options: Iterable[httpcore.SOCKET_OPTION] | None = None,
     ) -> httpcore.AsyncNetworkStream:
+        """anyio tries the addresses of a name side by side."""
+        self._dialled = True
         seconds = seconds_left(self.exchange, timeout, httpcore.ConnectTimeout)
         return self.adopt(await self._backend.connect_tcp(host, port, seconds), tls=False)
 
@@ -188,7 +195,8 @@ class _Lane(httpcore.AsyncNetworkBackend):
 
     def adopt(self, inner: httpcore.AsyncNetworkStream, *, tls: bool) -> _Stream:
         """From now on this is the lane's stream, and its socket the one that stops the exchange."""
-        self._stream = _Stream(self, inner, carries_request=tls or not is_secure(self.origin))
+        self._tls_layers -= tls
+        self._stream = _Stream(self, inner, carries_request=self._tls_layers == 0)
         if self.exchange is not None:
             self.exchange.attach(self._stream.socket)
         return self._stream
@@ -212,13 +220,16 @@ class _Stream(httpcore.AsyncNetworkStream):
 
     async def write(self, buffer: bytes, timeout: float | None = None) -> None:
         exchange = self._lane.exchange
-        if exchange is not None and self._carries_request:
+        if exchange is not None and self._carries_request and not buffer.startswith(SOCKS_VERSIONS):
             exchange.sending(reused=self._lane.reused)
         for start in range(0, len(buffer), _WRITE_SIZE):
             seconds = seconds_left(exchange, timeout, httpcore.WriteTimeout)
             await self._inner.write(buffer[start : start + _WRITE_SIZE], seconds)
 
     async def aclose(self) -> None:
+        """Not under the hands of a thread that shuts the socket down: its number may soon be another's."""
+        if self._lane.exchange is not None:
+            self._lane.exchange.detach(self.socket)
         await self._inner.aclose()
 
     async def start_tls(
@@ -244,5 +255,5 @@ def _connection(
         return httpcore.AsyncHTTPConnection(
             httpcore.Origin(*origin), ssl_context=ssl_context, network_backend=lane
         )
-    pool = httpcore.AsyncSOCKSProxy if proxy.url.scheme.startswith("socks5") else httpcore.AsyncHTTPProxy
+    pool = httpcore.AsyncSOCKSProxy if is_socks(proxy) else httpcore.AsyncHTTPProxy
     return pool(**proxy_options(proxy, ssl_context), network_backend=lane)

@@ -7,6 +7,7 @@ CA gives one of these as `http_client=`; every clock and `cancel()` then work as
 from __future__ import annotations
 
 import ssl
+from http.cookiejar import CookieJar, DefaultCookiePolicy
 
 import httpx
 
@@ -21,8 +22,15 @@ def _headers() -> dict[str, str]:
     return {"User-Agent": f"streamflow-client/{__version__}"}
 
 
+def _no_cookies() -> CookieJar:
+    """One client serves many callers: what a server sets for one must not go out with another's call."""
+    return CookieJar(DefaultCookiePolicy(allowed_domains=()))
+
+
 def default_http_client(*, verify: ssl.SSLContext | None = None) -> httpx.Client:
     """The client that `Client` uses by default. Close it yourself if you made it.
+
+    It keeps no cookies, and sends none but those of a `Cookie` header.
 
     Args:
         verify: what to trust, and client certificates: an `ssl.SSLContext`. None trusts what httpx does,
@@ -32,6 +40,7 @@ def default_http_client(*, verify: ssl.SSLContext | None = None) -> httpx.Client
         transport=ClockedTransport(ssl_context=verify),
         mounts=proxy_mounts(lambda proxy: ClockedTransport(ssl_context=verify, proxy=proxy)),
         headers=_headers(),
+        cookies=_no_cookies(),
         timeout=None,
     )
 
@@ -42,5 +51,6 @@ def default_async_http_client(*, verify: ssl.SSLContext | None = None) -> httpx.
         transport=AsyncClockedTransport(ssl_context=verify),
         mounts=proxy_mounts(lambda proxy: AsyncClockedTransport(ssl_context=verify, proxy=proxy)),
         headers=_headers(),
+        cookies=_no_cookies(),
         timeout=None,
     )

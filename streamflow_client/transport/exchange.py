@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import socket
 import threading
+from collections.abc import Callable
 from contextvars import ContextVar
 from time import monotonic
 from typing import Any
@@ -30,6 +31,7 @@ class Exchange:
         bound: whether our own transport carries the call; else a caller's own client does.
         saw_eof: the peer closed the connection.
         timed_out: a clock ran out while a caller's own client was reading.
+        on_hurry: called when there is suddenly less time than before; must not block.
     """
 
     def __init__(self, session: Session[Any, Any]) -> None:
@@ -38,6 +40,7 @@ class Exchange:
         self.bound = False
         self.saw_eof = False
         self.timed_out = False
+        self.on_hurry: Callable[[], object] | None = None
         self._socket: socket.socket | None = None
         self._stopped = False
         self._severed = False
@@ -71,6 +74,12 @@ class Exchange:
                 self.session.connected(monotonic(), reused=reused)
             return True
 
+    def hurry(self) -> None:
+        """There may be less time than before: whoever watches the clocks looks again."""
+        watcher = self.on_hurry
+        if watcher is not None:
+            watcher()
+
     def received(self, data: bytes) -> None:
         """Bytes, or their end, came in."""
         if data:
@@ -92,10 +101,11 @@ class Exchange:
             if self._stopped:
                 self._shut_down()
 
-    def detach(self) -> None:
-        """The socket is no longer this call's: it may soon serve another."""
+    def detach(self, sock: Any = None) -> None:
+        """The socket, this one or whichever it is, is no longer the call's: it may soon serve another."""
         with self.lock:
-            self._socket = None
+            if sock is None or sock is self._socket:
+                self._socket = None
 
     def cancel(self, why: str, *, tell: bool = False) -> None:
         """Stop the call and wake its reader; nothing if it had ended before."""
@@ -120,6 +130,7 @@ class Exchange:
     def begin_draining(self) -> None:
         """What follows the terminal frame gets a short time of its own."""
         self._grace = monotonic() + DRAIN_SECONDS
+        self.hurry()
 
     def end_draining(self) -> None:
         self._grace = None

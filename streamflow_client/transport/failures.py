@@ -15,6 +15,7 @@ from .exchange import Exchange
 
 _CLOCKS: dict[str, Clock] = {"ConnectTimeout": "connect", "PoolTimeout": "pool"}
 _BROKEN = frozenset({"NetworkError", "ProtocolError", "ProxyError", "UnsupportedProtocol", "OSError"})
+_NOT_SENT = frozenset({"ConnectError", "ProxyError", "UnsupportedProtocol", "LocalProtocolError"})
 _CUT_SHORT = ("peer closed connection", "Server disconnected")  # h11's and httpcore's words for EOF
 
 
@@ -37,12 +38,15 @@ def report(error: Exception, exchange: Exchange) -> None:
 
 def _named_clock(error: Exception, exchange: Exchange) -> Clock | None:
     """Our transport waits as long as the session says; a caller's client has clocks of its own."""
-    return None if exchange.bound else _CLOCKS.get(type(error).__name__)
+    left = exchange.seconds_left()
+    if exchange.bound or (left is not None and left <= 0):
+        return None
+    return _CLOCKS.get(type(error).__name__)
 
 
 def _kind(names: set[str], text: str, exchange: Exchange) -> Break:
     sent = exchange.session.was_sent
-    if not sent or names & {"ConnectError", "ProxyError", "UnsupportedProtocol"}:
+    if not sent or names & _NOT_SENT:
         return Break.NOT_SENT
     if "RemoteProtocolError" in names and not exchange.saw_eof and not text.startswith(_CUT_SHORT):
         return Break.GARBAGE

@@ -69,17 +69,29 @@ class Watch:
 
     def __init__(self, exchange: Exchange, response: Any) -> None:
         self._exchange = exchange
-        self._done = threading.Event()
+        self._done = False
+        self._changed = threading.Event()
         if attach(exchange, response):
+            exchange.on_hurry = self._changed.set
             threading.Thread(target=self._watch, name="streamflow-watch", daemon=True).start()
 
     def stop(self) -> None:
-        self._done.set()
+        with self._exchange.lock:
+            self._done = True
+            self._exchange.on_hurry = None
+        self._changed.set()
 
     def _watch(self) -> None:
-        while not self._done.is_set():
+        while not self._done:
             left = self._exchange.seconds_left()
             if left is not None and left <= 0:
-                self._exchange.expire()
+                self._expire()
                 return
-            self._done.wait(left)
+            self._changed.wait(left)
+            self._changed.clear()
+
+    def _expire(self) -> None:
+        """Not when it was stopped meanwhile: the exchange may have another socket by then."""
+        with self._exchange.lock:
+            if not self._done:
+                self._exchange.expire()

@@ -1,16 +1,14 @@
 """The synchronous transport: see the package's docstring; `aio.py` is its twin.
 
-A *lane* is one connection and the exchange that uses it. Lanes wait for reuse in a deque per origin, so
-that taking one costs the same however many are busy. A lane whose exchange did not end cleanly is closed,
-never reused: that is what makes badly timed cancellation harmless.
+A *lane* is one connection and the exchange that uses it. A lane whose exchange did not end cleanly is
+closed, never reused: that is what makes badly timed cancellation harmless.
 """
 
 from __future__ import annotations
 
+import math
 import socket
 import ssl
-import threading
-from collections import defaultdict, deque
 from collections.abc import Iterable, Iterator
 from time import monotonic
 from typing import Any
@@ -19,21 +17,25 @@ import httpcore
 import httpx
 
 from .exchange import Exchange, running, seconds_left
+from .idle import IdleLanes, Origin
 from .settings import (
     IDLE_SECONDS,
     MOST_IDLE,
     REUSE_SECONDS,
-    Origin,
+    SOCKS_VERSIONS,
     as_httpx_error,
     core_request,
     has_idle,
     is_secure,
+    is_socks,
     origin_of,
     proxy_options,
     shared_ssl_context,
+    tls_layers,
 )
 
-_WRITE_SIZE = 256 * 1024  # so that a long upload asks the clocks again
+# A long upload asks the clocks again after each piece; httpcore waits for its every part as long.
+_WRITE_SIZE = 16 * 1024
 
 
 class ClockedTransport(httpx.BaseTransport):
@@ -49,8 +51,8 @@ class ClockedTransport(httpx.BaseTransport):
     ) -> None:
         self._ssl_context = ssl_context
         self._proxy = proxy
-        self._idle: defaultdict[Origin, deque[_Lane]] = defaultdict(deque)
-        self._lock = threading.Lock()
+        self._idle: IdleLanes[_Lane] = IdleLanes()
+        self._most_idle = MOST_IDLE
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
         lane, reused = self._take(origin_of(request.url))
@@ -59,7 +61,13 @@ class ClockedTransport(httpx.BaseTransport):
             response = lane.connection.handle_request(core_request(request))
         except BaseException as error:
             lane.close()
-            raise as_httpx_error(error) from error
+            if isinstance(error, httpx.TransportError):
+                lane.admit_mock()
+            known = as_httpx_error(error, self._proxy)
+            if known is None:
+                raise
+            raise known from error
+        lane.admit_mock()
         return httpx.Response(
             response.status,
             headers=response.headers,
@@ -68,47 +76,29 @@ class ClockedTransport(httpx.BaseTransport):
         )
 
     def close(self) -> None:
-        with self._lock:
-            idle = [lane for lanes in self._idle.values() for lane in lanes]
-            self._idle.clear()
-        for lane in idle:
-            lane.close()
+        self._most_idle = 0  # also for what is still in use
+        self._sweep(math.inf)
 
     def _take(self, origin: Origin) -> tuple[_Lane, bool]:
-        """The lane used last, since it is the least likely to be closed by the server; else a new one."""
-        while (lane := self._pop(origin)) is not None:
+        """A lane that waits, else a new one."""
+        self._sweep(monotonic() - IDLE_SECONDS)
+        while (lane := self._idle.take(origin)) is not None:
             if lane.is_fresh():
                 return lane, True
             lane.close()
         return _Lane(origin, self._ssl_context, self._proxy), False
 
-    def _pop(self, origin: Origin) -> _Lane | None:
-        with self._lock:
-            lanes = self._idle[origin]
-            return lanes.pop() if lanes else None
-
     def give_back(self, lane: _Lane) -> None:
-        """A lane whose exchange ended cleanly waits for the next, and those that waited too long end."""
+        """A lane whose exchange ended cleanly waits for the next."""
         if not lane.rest():
             lane.close()
             return
-        with self._lock:
-            lanes = self._idle[lane.origin]
-            lanes.append(lane)
-            old = [lanes.popleft() for _ in range(_overdue(lanes))]
-        for late in old:
-            late.close()
+        self._idle.put(lane)
+        self._sweep(lane.idle_since - IDLE_SECONDS)
 
-
-def _overdue(lanes: deque[_Lane]) -> int:
-    """How many on the left waited too long, or are too many."""
-    oldest_allowed = monotonic() - IDLE_SECONDS
-    late = 0
-    for lane in lanes:
-        if lane.idle_since >= oldest_allowed:
-            break
-        late += 1
-    return max(late, len(lanes) - MOST_IDLE)
+    def _sweep(self, oldest: float) -> None:
+        for lane in self._idle.sweep(oldest, self._most_idle):
+            lane.close()
 
 
 class _Body(httpx.SyncByteStream):
@@ -124,7 +114,10 @@ class _Body(httpx.SyncByteStream):
         try:
             yield from self._response.stream
         except Exception as error:
-            raise as_httpx_error(error) from error
+            known = as_httpx_error(error)
+            if known is None:
+                raise
+            raise known from error
 
     def close(self) -> None:
         lane, self._lane = self._lane, None
@@ -143,6 +136,8 @@ class _Lane(httpcore.NetworkBackend):
         self.idle_since = 0.0
         self.exchange: Exchange | None = None
         self.reused = False
+        self._dialled = False
+        self._tls_layers = tls_layers(origin, proxy)
         self._stream: _Stream | None = None
         self._backend = httpcore.SyncBackend()
         self.connection = _connection(origin, ssl_context, proxy, self)
@@ -153,6 +148,11 @@ class _Lane(httpcore.NetworkBackend):
             exchange.bind()
             if self._stream is not None:
                 exchange.attach(self._stream.socket)
+
+    def admit_mock(self) -> None:
+        """Where nobody dialled, a test's mock (respx) has answered in httpcore's place and told nothing."""
+        if not self._dialled and self.exchange is not None:
+            self.exchange.begin(owned=False)
 
     def rest(self) -> bool:
         """Let go of the exchange; False if the connection is in no state to be used again."""
@@ -169,11 +169,11 @@ class _Lane(httpcore.NetworkBackend):
         return not self._stream.get_extra_info("is_readable")
 
     def close(self) -> None:
-        if self.exchange is not None:
-            self.exchange.detach()
-        self.connection.close()
-        if self._stream is not None:
-            self._stream.close()
+        try:
+            self.connection.close()
+        finally:
+            if self._stream is not None:
+                self._stream.close()
 
     def connect_tcp(
         self,
@@ -183,22 +183,25 @@ class _Lane(httpcore.NetworkBackend):
         local_address: str | None = None,
         socket_options: Iterable[httpcore.SOCKET_OPTION] | None = None,
     ) -> httpcore.NetworkStream:
-        """Each address of the name in turn, all within one deadline."""
+        """Each address of the name in turn, with an equal share of the time that is left."""
+        self._dialled = True
         addresses = _resolve(host, port)
-        for address in addresses[:-1]:
+        for waiting in range(len(addresses), 1, -1):
             try:
-                return self._dial(address, port, timeout)
+                return self._dial(addresses[-waiting], port, timeout, waiting)
             except (httpcore.ConnectError, httpcore.ConnectTimeout):
                 continue
-        return self._dial(addresses[-1], port, timeout)
+        return self._dial(addresses[-1], port, timeout, 1)
 
-    def _dial(self, address: str, port: int, timeout: float | None) -> httpcore.NetworkStream:
+    def _dial(self, address: str, port: int, timeout: float | None, share: int) -> httpcore.NetworkStream:
         seconds = seconds_left(self.exchange, timeout, httpcore.ConnectTimeout)
+        seconds = None if seconds is None else seconds / share
         return self.adopt(self._backend.connect_tcp(address, port, seconds), tls=False)
 
     def adopt(self, inner: httpcore.NetworkStream, *, tls: bool) -> _Stream:
         """From now on this is the lane's stream, and its socket the one that stops the exchange."""
-        self._stream = _Stream(self, inner, carries_request=tls or not is_secure(self.origin))
+        self._tls_layers -= tls
+        self._stream = _Stream(self, inner, carries_request=self._tls_layers == 0)
         if self.exchange is not None:
             self.exchange.attach(self._stream.socket)
         return self._stream
@@ -207,7 +210,7 @@ class _Lane(httpcore.NetworkBackend):
 def _resolve(host: str, port: int) -> list[str]:
     try:
         found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-    except OSError as error:
+    except (OSError, UnicodeError) as error:  # UnicodeError: a label is empty or too long
         raise httpcore.ConnectError(str(error)) from error
     return list(dict.fromkeys(str(sockaddr[0]) for *_, sockaddr in found))
 
@@ -230,13 +233,16 @@ class _Stream(httpcore.NetworkStream):
 
     def write(self, buffer: bytes, timeout: float | None = None) -> None:
         exchange = self._lane.exchange
-        if exchange is not None and self._carries_request:
+        if exchange is not None and self._carries_request and not buffer.startswith(SOCKS_VERSIONS):
             exchange.sending(reused=self._lane.reused)
         for start in range(0, len(buffer), _WRITE_SIZE):
             seconds = seconds_left(exchange, timeout, httpcore.WriteTimeout)
             self._inner.write(buffer[start : start + _WRITE_SIZE], seconds)
 
     def close(self) -> None:
+        """Not under the hands of a thread that shuts the socket down: its number may soon be another's."""
+        if self._lane.exchange is not None:
+            self._lane.exchange.detach(self.socket)
         self._inner.close()
 
     def start_tls(
@@ -245,9 +251,18 @@ class _Stream(httpcore.NetworkStream):
         server_hostname: str | None = None,
         timeout: float | None = None,
     ) -> httpcore.NetworkStream:
-        seconds = seconds_left(self._lane.exchange, timeout, httpcore.ConnectTimeout)
-        inner = self._inner.start_tls(ssl_context, server_hostname, seconds)
-        return self._lane.adopt(inner, tls=True)
+        exchange = self._lane.exchange
+        seconds = seconds_left(exchange, timeout, httpcore.ConnectTimeout)
+        if exchange is None:
+            return self._lane.adopt(self._inner.start_tls(ssl_context, server_hostname, seconds), tls=True)
+        # Wrapping takes the descriptor away from the socket that would be shut down in the handshake.
+        with socket.fromfd(self.socket.fileno(), self.socket.family, self.socket.type) as handle:
+            exchange.attach(handle)
+            try:
+                inner = self._inner.start_tls(ssl_context, server_hostname, seconds)
+                return self._lane.adopt(inner, tls=True)
+            finally:
+                exchange.detach(handle)
 
     def get_extra_info(self, info: str) -> Any:
         return self._inner.get_extra_info(info)
@@ -262,5 +277,5 @@ def _connection(
         return httpcore.HTTPConnection(
             httpcore.Origin(*origin), ssl_context=ssl_context, network_backend=lane
         )
-    pool = httpcore.SOCKSProxy if proxy.url.scheme.startswith("socks5") else httpcore.HTTPProxy
+    pool = httpcore.SOCKSProxy if is_socks(proxy) else httpcore.HTTPProxy
     return pool(**proxy_options(proxy, ssl_context), network_backend=lane)

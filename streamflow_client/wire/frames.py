@@ -351,15 +351,24 @@ class ReflectionFrames:
 
 
 def _envelope(line: bytes) -> tuple[Result | Failure, bool] | None:
-    """The terminal frame that `line` may be, judged by its keys alone, and whether it surely is."""
+    """The terminal frame that `line` may be, judged by its keys alone, and whether it surely is.
+
+    Keys of its own make a chunk of it, unless a trace is told beside a result or an error: then they
+    are news of the server.
+    """
     try:
         value = from_json(line)
     except ValueError:
         return None
-    if not is_object(value) or not value.keys() <= {"result", "error", "telemetry"}:
+    if not is_object(value):
+        return None
+    traced = _trace_id(value.get("telemetry")) is not None
+    if not (
+        value.keys() <= {"result", "error", "telemetry"} or (traced and value.keys() & {"result", "error"})
+    ):
         return None
     frame = _reflection_frame(value)
-    return None if frame is None else (frame, _trace_id(value.get("telemetry")) is not None)
+    return None if frame is None else (frame, traced)
 
 
 def _reflection_frame(value: dict[str, Any]) -> Result | Failure | None:

@@ -78,9 +78,15 @@ class Reply:
             self._head += piece[: _HEAD - len(self._head)]
             if self._frames is None:
                 self._collect(piece)
-            elif frames := self._frames.feed(piece):
-                self._any_frame = True
-                yield frames
+            else:
+                yield from self._frames_of(self._frames, piece)
+
+    def _frames_of(self, reader: FrameReader, piece: bytes) -> Iterator[list[Frame]]:
+        """What a piece completes; an error behind good frames is raised once these are taken."""
+        while frames := reader.feed(piece):
+            self._any_frame = True
+            yield frames
+            piece = b""
 
     def _collect(self, piece: bytes) -> None:
         self._collected += len(piece)
@@ -94,9 +100,20 @@ class Reply:
         """What the end of a stream completes. Raises: Malformed, EventTooLarge."""
         assert self._frames is not None
         frames = self._frames.finish()
-        if not frames and not self._any_frame and is_html(self._head):
+        if frames or self._any_frame:
+            return frames
+        if is_html(self._head):
             raise Malformed("the server answered with an HTML page instead of a stream", self._head)
-        return frames
+        return self._mislabelled()
+
+    def _mislabelled(self) -> list[Frame]:
+        """A short JSON answer where a stream was asked for, whatever its Content-Type says."""
+        if not self._head.lstrip().startswith(b"{") or len(self._head) >= _HEAD:
+            return []
+        try:
+            return [self._protocol.answer(self._head)]
+        except Malformed:
+            return []
 
     def body(self) -> bytes:
         """All that came of a body that is no stream."""
@@ -111,4 +128,4 @@ class Reply:
 
 
 def _is_json(headers: Mapping[str, str]) -> bool:
-    return headers.get("content-type", "").startswith("application/json")
+    return headers.get("content-type", "").partition(";")[0].strip().lower() == "application/json"

@@ -1,0 +1,281 @@
+"""Each clock of `Timeout` fires at its time, in every client, whatever the server still sends; and no clock
+runs while nobody waits."""
+
+import pickle
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass, field
+from time import monotonic, sleep
+from typing import Any
+
+import httpx
+import pytest
+
+from drivers import DRIVERS, Driver, Mode
+from streamflow_client import Clock, FlowDef, FlowTimeoutError, Retry, Timeout
+from streamflow_client.testing import Call, Faults, StubServer
+from streamflow_client.testing import faults as f
+
+FLOW = FlowDef("held", input=int, chunk=int, output=int)
+LATE = 0.3  # seconds a clock may fire late
+EARLY = 0.01  # what the clocks of the machine may differ by
+NEVER: dict[str, Any] = {"connect": None, "idle": None}
+
+
+def serve(*, tls: bool = False) -> StubServer:
+    stub = StubServer(tls=tls)
+
+    @stub.flow
+    def held(n: int, send: Callable[[int], None], call: Call) -> int:
+        for number in range(n):
+            send(number)
+        if n == 1:
+            call.client_gone.wait(60)
+        return n
+
+    @stub.flow
+    def count(n: int, send: Callable[[int], None]) -> int:
+        for number in range(n):
+            send(number)
+        return n
+
+    return stub
+
+
+@dataclass(frozen=True)
+class Case:
+    """A clock that is to fire, and all that does not keep it from that."""
+
+    clock: Clock
+    timeout: Timeout | float
+    seconds: float = 0.5
+    faults: Faults = None
+    received: int = 0
+    input: int = 1
+    modes: tuple[Mode, ...] = ("unary", "stream")
+    tls: bool = False
+    deaf: bool = False
+    retry: Retry | None = None
+    attempts: int = 1
+    own_client: bool = field(default=False)
+
+
+BODY: tuple[Mode, ...] = ("stream",)
+LATER = (f.delay_headers(0.2), f.status(503, retry_after=0))
+
+CASES: dict[str, Case] = {
+    "connect": Case("connect", Timeout(connect=0.5), tls=True, deaf=True),
+    "connect, each attempt": Case(
+        "connect",
+        Timeout(connect=0.25),
+        tls=True,
+        deaf=True,
+        retry=Retry(attempts=2, wait_initial=0.001),
+        attempts=2,
+    ),
+    "total, while connecting": Case("total", 0.5, tls=True, deaf=True),
+    "total, over attempts to connect": Case(
+        "total",
+        Timeout(connect=0.3, total=0.5),
+        tls=True,
+        deaf=True,
+        retry=Retry(attempts=9, wait_initial=0.001),
+        attempts=2,
+    ),
+    "idle, before the headers": Case("idle", Timeout(idle=0.5), faults=f.delay_headers(60)),
+    "idle, within the headers": Case("idle", Timeout(idle=0.5), faults=f.trickle_headers(60)),
+    "idle, in the body": Case("idle", Timeout(idle=0.5), received=1, modes=BODY),
+    "idle, in the body, TLS": Case("idle", Timeout(idle=0.5), received=1, modes=BODY, tls=True),
+    "idle, in a plain body": Case("idle", Timeout(idle=0.5), faults=f.stall(), input=0, modes=("unary",)),
+    "idle, after the result": Case(
+        "idle", Timeout(idle=0.5), faults=f.no_body_end(), input=0, modes=("unary",)
+    ),
+    "progress, before the headers": Case(
+        "progress", Timeout(progress=0.5), faults=f.delay_headers(60), modes=BODY
+    ),
+    "progress, while headers trickle": Case(
+        "progress", Timeout(progress=0.5), faults=f.trickle_headers(0.2), modes=BODY
+    ),
+    "progress, with pings only": Case(
+        "progress", Timeout(progress=0.5, idle=0.3), faults=f.pings(0.1, 1), received=1, modes=BODY
+    ),
+    "progress, no chunk at all": Case("progress", Timeout(progress=0.5), faults=f.pings(0.1), modes=BODY),
+    "total, before the headers": Case("total", 0.5, faults=f.delay_headers(60)),
+    "total, while headers trickle": Case(
+        "total", Timeout(total=0.5, idle=0.4), faults=f.trickle_headers(0.2)
+    ),
+    "total, with pings": Case(
+        "total", Timeout(total=0.5, idle=0.3), faults=f.pings(0.1, 1), received=1, modes=BODY
+    ),
+    "total, with pings, TLS": Case("total", 0.5, faults=f.pings(0.1, 1), received=1, modes=BODY, tls=True),
+    "total, with chunks": Case(
+        "total",
+        Timeout(total=0.6, progress=0.4, idle=0.4),
+        seconds=0.6,
+        faults=f.slow_chunks(0.25),
+        input=60,
+        received=2,
+        modes=BODY,
+    ),
+    "total, over attempts": Case("total", 0.5, faults=LATER, retry=Retry(attempts=9), attempts=3),
+    "idle, a caller's client": Case(
+        "idle", Timeout(idle=0.5), received=1, modes=BODY, own_client=True
+    ),
+    "idle, a caller's client, before the headers": Case(
+        "idle", Timeout(idle=0.5), faults=f.delay_headers(60), own_client=True
+    ),
+    "progress, a caller's client": Case(
+        "progress", Timeout(progress=0.5), faults=f.pings(0.1, 1), received=1, modes=BODY, own_client=True
+    ),
+    "total, a caller's client": Case(
+        "total", 0.5, faults=f.pings(0.1, 1), received=1, modes=BODY, own_client=True
+    ),
+}
+
+
+@dataclass(frozen=True)
+class Fired:
+    """When a call ended, and how."""
+
+    seconds: float
+    error: Exception | None
+
+    def is_late(self, case: Case) -> bool:
+        return not case.seconds - EARLY <= self.seconds <= case.seconds + LATE
+
+
+def fire(stub: StubServer, case: Case, driver: Driver, mode: Mode) -> Fired:
+    options: dict[str, Any] = {}
+    if case.own_client:
+        options["http_client"] = httpx.Client() if driver.name == "sync" else httpx.AsyncClient()
+    with driver.client(stub, timeout=case.timeout, retry=case.retry, **options) as client:
+        flow = client.flow(FLOW)
+        began = monotonic()
+        try:
+            flow(case.input) if mode == "unary" else list(flow.stream(case.input))
+        except Exception as error:  # noqa: BLE001 - looked at below
+            return Fired(monotonic() - began, error)
+        return Fired(monotonic() - began, None)
+
+
+Way = tuple[Driver, Mode]
+
+
+def fire_all(stub: StubServer, case: Case, ways: Iterable[Way]) -> dict[Way, Fired]:
+    """At the same time: they only wait."""
+    with ThreadPoolExecutor() as threads:
+        futures = {way: threads.submit(fire, stub, case, *way) for way in ways}
+        return {way: future.result() for way, future in futures.items()}
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_a_clock_fires_at_its_time(name: str) -> None:
+    case = CASES[name]
+    with serve(tls=case.tls) as stub:
+        stub.always("held", case.faults)
+        deaf: AbstractContextManager[None] = stub.tls_stall() if case.deaf else nullcontext()
+        with deaf:
+            fired = fire_all(stub, case, [(driver, mode) for driver in DRIVERS for mode in case.modes])
+            # Once more for those that a busy machine made late; the second time counts.
+            fired |= fire_all(stub, case, [way for way, end in fired.items() if end.is_late(case)])
+        for way, end in fired.items():
+            error = end.error
+            assert isinstance(error, FlowTimeoutError), (way, end)
+            assert isinstance(error, TimeoutError)
+            assert not end.is_late(case), (way, end)
+            assert error.clock == case.clock, (way, error)
+            assert error.received == case.received, (way, error)
+            assert error.work_may_have_run is not case.deaf, (way, error)
+            assert error.timeline is not None
+            assert len(error.timeline.attempts) == case.attempts, (way, error)
+            assert f"within {case.timeout if isinstance(case.timeout, float) else ''}" in str(error)
+            assert pickle.loads(pickle.dumps(error)).clock == case.clock
+        stub.wait_until(lambda: stub.connections.in_use == 0)
+
+
+def side_by_side(check: Callable[[Driver], None]) -> None:
+    """The same in all drivers at the same time."""
+    with ThreadPoolExecutor() as threads:
+        for future in [threads.submit(check, driver) for driver in DRIVERS]:
+            future.result()
+
+
+def test_a_slow_consumer_trips_neither_idle_nor_progress() -> None:
+    def consume(driver: Driver) -> None:
+        with driver.client(stub, timeout=Timeout(idle=0.2, progress=0.2)) as client:
+            with client.flow(FlowDef("count", input=int, chunk=int, output=int)).stream(3) as stream:
+                sleep(0.3)  # all chunks lie in the socket, then in memory
+                for expected in range(3):
+                    assert next(stream) == expected
+                    sleep(0.3)
+                assert stream.result() == 3
+
+    with serve() as stub:
+        side_by_side(consume)
+
+
+def test_a_slow_consumer_of_a_slow_server_trips_nothing() -> None:
+    """Time that the caller takes does not count, also where the server says nothing meanwhile."""
+
+    def consume(driver: Driver) -> None:
+        with driver.client(stub, timeout=Timeout(idle=0.45, progress=0.45)) as client:
+            with client.flow("count").stream(3) as stream:
+                for expected in range(3):
+                    assert next(stream) == expected
+                    sleep(0.5)
+                assert stream.result() == 3
+
+    with serve() as stub:
+        stub.always("count", f.slow_chunks(0.3))
+        side_by_side(consume)
+
+
+def test_the_total_also_counts_what_the_caller_takes() -> None:
+    def consume(driver: Driver) -> None:
+        with driver.client(stub, timeout=0.3) as client, client.flow(FLOW).stream(1) as stream:
+            assert next(stream) == 0
+            sleep(0.4)
+            began = monotonic()
+            with pytest.raises(FlowTimeoutError) as caught:
+                next(stream)
+            assert caught.value.clock == "total"
+            assert monotonic() - began < LATE
+
+    with serve() as stub:
+        side_by_side(consume)
+
+
+def test_without_a_timeout_no_clock_runs() -> None:
+    def wait(driver: Driver) -> None:
+        for timeout in (None, Timeout(**NEVER)):
+            with driver.client(stub, timeout=timeout) as client, client.flow("count").stream(2) as stream:
+                assert next(stream) == 0
+                assert stream.inner._session.deadline() is None
+                assert stream.result() == 2
+
+    with serve() as stub:
+        stub.always("count", (f.delay_headers(0.1), f.slow_chunks(0.1)))
+        side_by_side(wait)
+
+
+def test_options_of_a_copy_set_its_clocks() -> None:
+    def wait(driver: Driver) -> None:
+        with driver.client(stub, timeout=60.0) as client:
+            quick = client.flow(FLOW).with_options(timeout=0.2)
+            with pytest.raises(FlowTimeoutError, match=r"did not end within 0\.2 s"):
+                quick(1)
+            with pytest.raises(FlowTimeoutError, match=r"not one byte came within 0\.2 s"):
+                list(client.with_options(timeout=Timeout(idle=0.2)).flow(FLOW).stream(1))
+
+    with serve() as stub:
+        stub.always("held", f.stall())
+        side_by_side(wait)
+
+
+@pytest.mark.parametrize("seconds", [0, -1, float("nan"), float("inf"), "1"])
+def test_a_timeout_is_a_positive_number(seconds: Any) -> None:
+    with pytest.raises(ValueError, match="must be a positive number of seconds"):
+        Timeout(total=seconds)
+    with pytest.raises(ValueError, match="must be a positive number of seconds"):
+        DRIVERS[0].client(None, url="http://localhost", timeout=seconds).__enter__()
