@@ -20,7 +20,7 @@ from typing import Any, Generic, Self, cast, overload
 from weakref import ref
 
 import httpx
-from anyio import CancelScope, move_on_after, wait_readable
+from anyio import CancelScope, move_on_after, sleep, wait_readable
 from anyio.lowlevel import current_token
 from httpx_sse import ServerSentEvent
 from typing_extensions import TypeForm, TypeVar
@@ -47,7 +47,7 @@ OutputT = TypeVar("OutputT", default=Any)
 
 
 class AsyncClient:
-    """Calls flows of one server. Thread-safe. Close it, or use it in a `with` block.
+    """Calls flows of one server. Belongs to one event loop. Close it, or use it in an `async with` block.
 
     Args:
         base_url: where the flows are: "http://localhost:3400", with a path where they have one.
@@ -245,8 +245,8 @@ class AsyncFlow(Generic[InputT, ChunkT, OutputT]):
 class AsyncFlowStream(Generic[ChunkT, OutputT]):
     """One running flow: iterate its chunks, ask for its `result()`, or both.
 
-    Leaving a `for` loop early leaves the stream open; leaving its `with` block, `close()`, exhaustion and
-    any error free the connection.
+    Leaving an `async for` loop early leaves the stream open; leaving its `async with` block, `aclose()`,
+    exhaustion and any error free the connection.
     """
 
     def __init__(
@@ -326,7 +326,7 @@ class AsyncFlowStream(Generic[ChunkT, OutputT]):
         if isinstance(outcome, Done):
             return outcome.output
         assert outcome is not None, "a call that was waited for has ended"
-        raise self._stamped(outcome.error) from None
+        raise session.stamped(outcome.error, monotonic()) from None
 
     async def restart(self, input: Any = UNSET, /) -> None:
         """Cancel the running call and start the flow anew; nothing of the old answer is delivered.
@@ -339,11 +339,15 @@ class AsyncFlowStream(Generic[ChunkT, OutputT]):
             raise TypeError("raw events cannot be restarted")
         session = self._restart(input)
         self.cancel()
-        await self.aclose()
-        if not self._reader.acquire(blocking=False):
-            raise RuntimeError("the stream is being read already")
-        self._run(session)
-        self._reader.release()
+        while not self._reader.acquire(blocking=False):
+            await sleep(0.001)  # whoever reads was woken by that, and lets go in a turn of its own
+        try:
+            self._session.settle(monotonic())
+            with CancelScope(shield=True):
+                await self._end()
+            self._run(session)
+        finally:
+            self._reader.release()
 
     # --- stopping -----------------------------------------------------------------------------------
 
@@ -396,11 +400,11 @@ class AsyncFlowStream(Generic[ChunkT, OutputT]):
 
     async def _pull(self) -> ChunkT | Faulty:
         """The next chunk, or what stands for one."""
-        session = await self._advance(_has_chunk)
-        if self._ready:
-            return self._ready.popleft()
+        session = await self._advance(_has_chunk)  # by now another task may have restarted the stream
+        if session.ready:
+            return session.ready.popleft()
         if isinstance(session.outcome, Failed):
-            raise self._stamped(session.outcome.error) from None
+            raise session.stamped(session.outcome.error, monotonic()) from None
         raise StopAsyncIteration
 
     async def _advance(
@@ -547,7 +551,7 @@ def _has_chunk(session: Session[Any, Any]) -> bool:
 
 
 class _Http:
-    """The HTTP client of a `AsyncClient` and its copies, and the calls that run on it."""
+    """The HTTP client of an `AsyncClient` and its copies, and the calls that run on it."""
 
     def __init__(self, http_client: Any) -> None:
         self.owned = http_client is None

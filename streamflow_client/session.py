@@ -269,7 +269,7 @@ class Session(Generic[ChunkT, OutputT]):
         elif kind is Break.NOT_SENT:
             self.was_sent = False  # a caller's own client does not say when it has connected
             self._try_again(FlowConnectionError(f"could not reach {self.call.origin}: {shown(text)}"), now)
-        elif kind is Break.LOST or self._can_resume():
+        elif kind is Break.LOST or self._has_id:
             self._dropped(lost, now)
         else:
             self._fail(ProtocolError(f"the server does not speak HTTP: {shown(text)}"))
@@ -283,7 +283,7 @@ class Session(Generic[ChunkT, OutputT]):
         if clock in ("connect", "pool"):
             self.was_sent = False
             self._try_again(error, now)
-        elif clock != "total" and (self._can_resume() or self._replays):
+        elif clock != "total" and (self._has_id or self._replays):
             self._try_again(error, now)
         else:
             self._fail(error)
@@ -585,13 +585,10 @@ class Session(Generic[ChunkT, OutputT]):
         if self.call.streaming and not self._has_id:
             advice = " (the server issued no stream id, so the stream cannot be resumed)"
         error = StreamInterruptedError(text + advice)
-        if self._can_resume() or self._replays:
+        if self._has_id or self._replays:
             self._try_again(error, now)
         else:
             self._fail(error)
-
-    def _can_resume(self) -> bool:
-        return self._has_id and self._retry is not None
 
     def _try_again(self, error: FlowError, now: float, wait: float | None = None) -> None:
         """Within the budget of attempts and the total deadline; else `error` is how the call ends."""

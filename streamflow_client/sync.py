@@ -323,7 +323,7 @@ class FlowStream(Generic[ChunkT, OutputT]):
         if isinstance(outcome, Done):
             return outcome.output
         assert outcome is not None, "a call that was waited for has ended"
-        raise self._stamped(outcome.error) from None
+        raise session.stamped(outcome.error, monotonic()) from None
 
     def restart(self, input: Any = UNSET, /) -> None:
         """Cancel the running call and start the flow anew; nothing of the old answer is delivered.
@@ -336,11 +336,10 @@ class FlowStream(Generic[ChunkT, OutputT]):
             raise TypeError("raw events cannot be restarted")
         session = self._restart(input)
         self.cancel()
-        self.close()
-        if not self._reader.acquire(blocking=False):
-            raise RuntimeError("the stream is being read already")
-        self._run(session)
-        self._reader.release()
+        with self._reader:  # whoever reads was woken by that, and lets go
+            self._session.settle(monotonic())
+            self._end()
+            self._run(session)
 
     # --- stopping -----------------------------------------------------------------------------------
 
@@ -392,11 +391,11 @@ class FlowStream(Generic[ChunkT, OutputT]):
 
     def _pull(self) -> ChunkT | Faulty:
         """The next chunk, or what stands for one."""
-        session = self._advance(_has_chunk)
-        if self._ready:
-            return self._ready.popleft()
+        session = self._advance(_has_chunk)  # by now another thread may have restarted the stream
+        if session.ready:
+            return session.ready.popleft()
         if isinstance(session.outcome, Failed):
-            raise self._stamped(session.outcome.error) from None
+            raise session.stamped(session.outcome.error, monotonic()) from None
         raise StopIteration
 
     def _advance(

@@ -25,6 +25,7 @@ class SmallProxy:
         deaf: take connections and requests, but never answer.
 
     Attributes:
+        address: host:port
         asked: targets in order: "CONNECT host:port", "POST http://…", "SOCKS host:port".
         heads: the head of each HTTP request, or the credentials of each SOCKS one.
         accepted: how many connections came in.
@@ -53,11 +54,6 @@ class SmallProxy:
         self._changed = threading.Condition()
 
     @property
-    def address(self) -> str:
-        """host:port"""
-        return f"127.0.0.1:{self._listener.getsockname()[1]}"
-
-    @property
     def connections(self) -> int:
         """How many clients are connected now."""
         return len(self._open)
@@ -73,6 +69,7 @@ class SmallProxy:
 
     def __enter__(self) -> Self:
         self._listener = socket.create_server(("127.0.0.1", 0))
+        self.address = f"127.0.0.1:{self._listener.getsockname()[1]}"
         self._spawn(self._accept)
         return self
 
@@ -146,6 +143,7 @@ class SmallProxy:
                 pending = b""
         finally:
             if server is not None:
+                _shut(server)  # also wakes the thread that reads from it
                 server.close()
 
     def _allows(self, head: bytes) -> bool:

@@ -5,7 +5,7 @@ import pickle
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from time import monotonic, sleep
 from typing import Any
 
@@ -28,6 +28,7 @@ def serve(*, tls: bool = False) -> StubServer:
 
     @stub.flow
     def held(n: int, send: Callable[[int], None], call: Call) -> int:
+        # with 1 it never ends
         for number in range(n):
             send(number)
         if n == 1:
@@ -39,6 +40,8 @@ def serve(*, tls: bool = False) -> StubServer:
         for number in range(n):
             send(number)
         return n
+
+    stub.flow("lasting", durable=True)(count)
 
     return stub
 
@@ -58,7 +61,15 @@ class Case:
     deaf: bool = False
     retry: Retry | None = None
     attempts: int = 1
-    own_client: bool = field(default=False)
+    own_client: bool = False
+
+    @property
+    def limit(self) -> float:
+        """What the clock was set to."""
+        if isinstance(self.timeout, float):
+            return self.timeout
+        seconds: float = getattr(self.timeout, self.clock)
+        return seconds
 
 
 BODY: tuple[Mode, ...] = ("stream",)
@@ -84,7 +95,7 @@ CASES: dict[str, Case] = {
         attempts=2,
     ),
     "idle, before the headers": Case("idle", Timeout(idle=0.5), faults=f.delay_headers(60)),
-    "idle, within the headers": Case("idle", Timeout(idle=0.5), faults=f.trickle_headers(60)),
+    "idle, within the headers": Case("idle", Timeout(idle=0.5), faults=f.trickle_headers(60), input=0),
     "idle, in the body": Case("idle", Timeout(idle=0.5), received=1, modes=BODY),
     "idle, in the body, TLS": Case("idle", Timeout(idle=0.5), received=1, modes=BODY, tls=True),
     "idle, in a plain body": Case("idle", Timeout(idle=0.5), faults=f.stall(), input=0, modes=("unary",)),
@@ -103,7 +114,7 @@ CASES: dict[str, Case] = {
     "progress, no chunk at all": Case("progress", Timeout(progress=0.5), faults=f.pings(0.1), modes=BODY),
     "total, before the headers": Case("total", 0.5, faults=f.delay_headers(60)),
     "total, while headers trickle": Case(
-        "total", Timeout(total=0.5, idle=0.4), faults=f.trickle_headers(0.2)
+        "total", Timeout(total=0.5, idle=0.4), faults=f.trickle_headers(0.2), input=0
     ),
     "total, with pings": Case(
         "total", Timeout(total=0.5, idle=0.3), faults=f.pings(0.1, 1), received=1, modes=BODY
@@ -119,9 +130,7 @@ CASES: dict[str, Case] = {
         modes=BODY,
     ),
     "total, over attempts": Case("total", 0.5, faults=LATER, retry=Retry(attempts=9), attempts=3),
-    "idle, a caller's client": Case(
-        "idle", Timeout(idle=0.5), received=1, modes=BODY, own_client=True
-    ),
+    "idle, a caller's client": Case("idle", Timeout(idle=0.5), received=1, modes=BODY, own_client=True),
     "idle, a caller's client, before the headers": Case(
         "idle", Timeout(idle=0.5), faults=f.delay_headers(60), own_client=True
     ),
@@ -189,7 +198,7 @@ def test_a_clock_fires_at_its_time(name: str) -> None:
             assert error.work_may_have_run is not case.deaf, (way, error)
             assert error.timeline is not None
             assert len(error.timeline.attempts) == case.attempts, (way, error)
-            assert f"within {case.timeout if isinstance(case.timeout, float) else ''}" in str(error)
+            assert f" within {case.limit:g} s [" in str(error)
             assert pickle.loads(pickle.dumps(error)).clock == case.clock
         stub.wait_until(lambda: stub.connections.in_use == 0)
 
@@ -203,13 +212,13 @@ def side_by_side(check: Callable[[Driver], None]) -> None:
 
 def test_a_slow_consumer_trips_neither_idle_nor_progress() -> None:
     def consume(driver: Driver) -> None:
-        with driver.client(stub, timeout=Timeout(idle=0.2, progress=0.2)) as client:
-            with client.flow(FlowDef("count", input=int, chunk=int, output=int)).stream(3) as stream:
-                sleep(0.3)  # all chunks lie in the socket, then in memory
-                for expected in range(3):
-                    assert next(stream) == expected
-                    sleep(0.3)
-                assert stream.result() == 3
+        timeout = Timeout(idle=0.2, progress=0.2)
+        with driver.client(stub, timeout=timeout) as client, client.flow("count").stream(3) as stream:
+            sleep(0.3)  # all chunks lie in the socket, then in memory
+            for expected in range(3):
+                assert next(stream) == expected
+                sleep(0.3)
+            assert stream.result() == 3
 
     with serve() as stub:
         side_by_side(consume)
@@ -219,12 +228,12 @@ def test_a_slow_consumer_of_a_slow_server_trips_nothing() -> None:
     """Time that the caller takes does not count, also where the server says nothing meanwhile."""
 
     def consume(driver: Driver) -> None:
-        with driver.client(stub, timeout=Timeout(idle=0.45, progress=0.45)) as client:
-            with client.flow("count").stream(3) as stream:
-                for expected in range(3):
-                    assert next(stream) == expected
-                    sleep(0.5)
-                assert stream.result() == 3
+        timeout = Timeout(idle=0.45, progress=0.45)
+        with driver.client(stub, timeout=timeout) as client, client.flow("count").stream(3) as stream:
+            for expected in range(3):
+                assert next(stream) == expected
+                sleep(0.5)
+            assert stream.result() == 3
 
     with serve() as stub:
         stub.always("count", f.slow_chunks(0.3))
@@ -244,6 +253,36 @@ def test_the_total_also_counts_what_the_caller_takes() -> None:
 
     with serve() as stub:
         side_by_side(consume)
+
+
+@pytest.mark.parametrize("clock", ["idle", "progress"])
+def test_a_durable_stream_that_falls_silent_is_resumed(clock: str) -> None:
+    def read(driver: Driver) -> None:
+        timeout = Timeout(**{clock: 0.3})
+        with driver.client(stub, timeout=timeout) as client, client.flow("lasting").stream(3) as stream:
+            assert ([*stream], stream.result()) == ([0, 1, 2], 3)
+
+    for driver in DRIVERS:
+        with serve() as stub:
+            stub.script("lasting", f.pings(0.1, 1) if clock == "progress" else f.stall(1))
+            read(driver)
+            assert [len(stub.requests), stub.run_count("lasting")] == [2, 1]
+
+
+def test_a_durable_stream_is_not_resumed_after_its_total_time() -> None:
+    def read(driver: Driver) -> None:
+        with driver.client(stub, timeout=0.3) as client, client.flow("lasting").stream(3) as stream:
+            assert next(stream) == 0
+            with pytest.raises(FlowTimeoutError) as caught:
+                next(stream)
+            assert caught.value.clock == "total"
+            assert caught.value.ticket is not None
+            assert caught.value.ticket.received == 1
+
+    with serve() as stub:
+        stub.always("lasting", f.stall(1))
+        side_by_side(read)
+        assert len(stub.requests) == len(DRIVERS)
 
 
 def test_without_a_timeout_no_clock_runs() -> None:

@@ -411,6 +411,21 @@ def test_a_wrong_chunk_is_told_in_its_place(driver: Driver) -> None:
         assert pickle.loads(pickle.dumps(error)).raw == b'"one"'
 
 
+def test_an_error_counts_the_chunks_that_were_taken_not_those_that_came(driver: Driver) -> None:
+    frames = b"".join(b'data: {"message":%b}\n\n' % value for value in (b"0", b'"one"', b"2", b"3"))
+    with serve() as stub, driver.client(stub) as client:
+        stub.script("count", f.raw(b"HTTP/1.1 200 OK\r\n\r\n" + frames))  # all in one read
+        stream = client.flow(COUNT).stream(4)
+        assert next(stream) == 0
+        with pytest.raises(ChunkValidationError) as odd:
+            next(stream)
+        assert (odd.value.received, stream.received) == (2, 2)
+        assert [next(stream), next(stream)] == [2, 3]
+        with pytest.raises(StreamInterruptedError) as end:
+            next(stream)
+        assert end.value.received == 4
+
+
 # --- tried again, where nothing can have run --------------------------------------------------------
 
 
@@ -562,6 +577,20 @@ def test_a_durable_stream_goes_on_where_it_was_cut(driver: Driver, dialect: str,
         assert {(r.headers["x-genkit-stream-id"], r.body) for r in others} == {
             (stub.runs[0].stream_id, b"{}")
         }
+
+
+def test_every_new_chunk_refills_the_attempts(driver: Driver) -> None:
+    twice = replace(SOON, attempts=2)
+    with serve() as stub:
+        stub.script("lasting", *(f.drop(after_chunks=n) for n in (1, 2, 3, 4)))
+        outcome = driver.call(stub, LASTING, 5, retry=twice)
+        assert (outcome.chunks, outcome.output, outcome.error) == ([0, 1, 2, 3, 4], 5, None)
+        stub.always("lasting", f.drop(after_chunks=2))
+        error = check(driver.call(stub, LASTING, 5, retry=twice), replace(LOST, received=2))
+        assert error.ticket is not None
+        assert error.ticket.received == 2
+        assert len(stub.requests) == 5 + 1 + 2, "with progress, then twice without"
+        assert stub.run_count("lasting") == 2
 
 
 def test_without_retries_a_cut_stream_gives_a_ticket(driver: Driver) -> None:

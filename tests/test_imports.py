@@ -63,9 +63,7 @@ def test_importing_the_pure_rooms_loads_nothing_forbidden() -> None:
     [
         pytest.param({"errors.py": "import json, pydantic"}, [], id="allowed"),
         pytest.param({"errors.py": "import httpx"}, ["pkg.errors:1 imports httpx"], id="direct"),
-        pytest.param(
-            {"errors.py": "import os.path as p"}, ["pkg.errors:1 imports os.path"], id="submodule"
-        ),
+        pytest.param({"errors.py": "import os.path as p"}, ["pkg.errors:1 imports os.path"], id="submodule"),
         pytest.param(
             {"errors.py": "from urllib import parse, request"},
             ["pkg.errors:1 imports urllib.request"],
@@ -140,9 +138,7 @@ def test_importing_the_pure_rooms_loads_nothing_forbidden() -> None:
             ["pkg.errors:1 imports pkg.gone.x"],
             id="unknown-module",
         ),
-        pytest.param(
-            {"schema/__init__.py": "", "schema/fetch.py": "import httpx"}, [], id="the-exception"
-        ),
+        pytest.param({"schema/__init__.py": "", "schema/fetch.py": "import httpx"}, [], id="the-exception"),
         pytest.param(
             {"schema/__init__.py": "from .fetch import x", "schema/fetch.py": "import httpx"},
             ["pkg.schema:1 → pkg.schema.fetch:1 imports httpx"],

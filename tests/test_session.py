@@ -6,6 +6,7 @@ clock moves only where a script says so, and `delay(n)` is n seconds, so that wa
 
 from __future__ import annotations
 
+import gzip
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -269,6 +270,7 @@ INTS: Options = {"chunk": int}
 OK = reply(chunk(0), DONE)
 PAGE = b"<!DOCTYPE html><title>Oh &amp; no</title><pre>at secret.js:1"
 REFLECTION: Options = {"protocol": PROTOCOLS["reflection"]}
+GZIP = {"content-encoding": "gzip"}
 PLAIN_JSON = {"content-type": "application/json"}
 CUT = durable(chunk(0, 1), end=LOST)
 ONE_CHUNK = [sent(), head(200, ID), data(chunk(0))]
@@ -363,6 +365,13 @@ ROWS = [
         options=TOTAL_5,
     ),
     Row("Retry-After, no retries", [come_again(503)], UnavailableError, ran=False, options=NEVER),
+    Row(
+        "Retry-After, and then the request is lost",
+        [come_again(503), [sent(), LOST]],
+        StreamInterruptedError,
+        [],
+        "R 7 R",
+    ),
     # other errors of HTTP
     Row("400 of the flow", [reply(FLOW_FAILED, status=400)], UnavailableError, says="model down"),
     Row("404 of the router", [reply(b"404 page not found\n", status=404)], NotFoundError, ran=False),
@@ -446,6 +455,7 @@ ROWS = [
         says="did not end within 5 s",
         options=TOTAL_5,
     ),
+    Row("a total deadline of the transport", [[*ONE_CHUNK, expired("total")]], FlowTimeoutError, [0], at=1),
     Row(
         "all that may go wrong meanwhile",
         [
@@ -595,6 +605,13 @@ ROWS = [
     Row(
         "a cut line of reflection", [reply(b"[1,\n2]\n")], ProtocolError, says="not JSON", options=REFLECTION
     ),
+    Row(
+        "a cut line of reflection like half an envelope",
+        [reply(b'1,"result":2\n')],
+        ProtocolError,
+        says="not JSON",
+        options=REFLECTION,
+    ),
     Row("a cut result", [reply(chunk(0), b'data: {"result":[}\n\n')], ProtocolError, [0], says="not JSON"),
     Row("wrong UTF-8", [reply(b'data: {"message":"\xff"}\n\n')], ProtocolError, says=r"\\xff"),
     Row(
@@ -612,10 +629,16 @@ ROWS = [
         says="max_response_bytes=1000",
         options=UNARY,
     ),
+    Row(
+        "an error page that is too large, and then broken",
+        [reply(gzip.compress(b"x" * 70_000)[:-8] + b"12345678", status=500, headers=GZIP)],
+        ProtocolError,
+        says="compressed",
+    ),
     Row("an odd encoding", [reply(b"x", headers={"content-encoding": "br"})], ProtocolError, says="'br'"),
     Row(
         "a compressed body that is broken",
-        [reply(b"no gzip", headers={"content-encoding": "gzip"})],
+        [reply(b"no gzip", headers=GZIP)],
         ProtocolError,
         says="compressed",
     ),
@@ -661,6 +684,11 @@ ROWS = [
         options=VERIFY,
     ),
     Row("what follows the result is nothing", [reply(DONE + chunk(9) + DONE)], "done"),
+    Row(
+        "what follows the result is nothing, in another piece of a compressed body either",
+        [reply(gzip.compress(DONE + b": x\n" * 20_000 + chunk(9)), headers=GZIP)],
+        "done",
+    ),
     Row("reflection", [reply(b'0\n{"result":"done"}')], "done", [0], options=REFLECTION),
     Row("the trailing END of Next", [reply(chunk(0), DONE, b"END")], "done", [0]),
 ]
@@ -1163,6 +1191,15 @@ def test_what_comes_after_an_attempt_was_given_up_does_not_count(name: str) -> N
     assert driver.did == "R 1 R"
 
 
+def test_only_a_wait_can_be_over() -> None:
+    driver = Driver([sent(), head(), data(chunk(0)), data(DONE)])
+    driver.session.step(driver.now)
+    driver.session.woke(driver.now)
+    driver.session.head(200, "OK", {}, driver.now)
+    driver.session.woke(driver.now)
+    assert driver.session.step(driver.now) is READ
+
+
 @pytest.mark.parametrize("taken", range(5))
 @pytest.mark.parametrize("together", [True, False])
 def test_after_a_cancellation_the_ticket_leads_to_exactly_the_rest(taken: int, together: bool) -> None:
@@ -1243,7 +1280,7 @@ def test_only_reflection_can_be_told_and_only_by_trace(
 
 
 def test_the_deadline_follows_the_call() -> None:
-    driver = Driver(timeout=Timeout(connect=5, idle=30, progress=60, total=100))
+    driver = Driver(timeout=Timeout(connect=5, idle=30, progress=60, total=200))
     session = driver.session
     session.waits(50)
     assert session.deadline() is None, "nothing was sent"
@@ -1262,13 +1299,13 @@ def test_the_deadline_follows_the_call() -> None:
     session.data(chunk(0), 101)
     assert session.deadline() == 131
     session.rests()
-    assert session.deadline() == 160, "the caller has something to do"
+    assert session.deadline() == 260, "the caller has something to do"
     session.ready.clear()
     session.waits(140)
     assert session.step(140) is READ
-    assert session.deadline() == 160
+    assert session.deadline() == 170
     session.broke(Break.LOST, "", 141)
-    assert session.deadline() == 160, "between two attempts only `total` runs"
+    assert session.deadline() == 260, "between two attempts only `total` runs"
     assert session.step(141) == Wait(1)
 
 

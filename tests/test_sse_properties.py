@@ -164,9 +164,7 @@ def decode_until_refused(pieces: list[bytes], limit: int) -> tuple[list[bytes | 
 
 @some_settings
 @given(streams, cuts, st.integers(2, 40))  # 2: the half of a BOM may be a whole stream
-def test_what_is_too_large_does_not_depend_on_cuts(
-    stream: bytes, at: list[int], limit: int
-) -> None:
+def test_what_is_too_large_does_not_depend_on_cuts(stream: bytes, at: list[int], limit: int) -> None:
     assert decode_until_refused(cut(stream, at), limit) == decode_until_refused([stream], limit)
 
 

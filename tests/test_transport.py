@@ -1,10 +1,11 @@
 """The default transports over real sockets: what is reused, what is closed, which clock ends a wait."""
 
+import gzip
 import math
 import socket
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager, suppress
 from typing import Any
@@ -32,7 +33,7 @@ from streamflow_client import (
 from streamflow_client.testing import Faults, StubServer, faults
 from streamflow_client.transport import aio, settings, sync
 from streamflow_client.transport.exchange import shut_down
-from streamflow_client.transport.idle import IdleLanes
+from streamflow_client.transport.idle import IdleLanes, Origin
 
 each_driver = pytest.mark.parametrize("driver", DRIVERS, ids=repr)
 ONCE: dict[str, Any] = {"retry": None}
@@ -210,7 +211,7 @@ ABNORMAL: list[tuple[str, Faults, Callable[[Any], None]]] = [
     ("drop", faults.drop(after_chunks=2), fails_with(StreamInterruptedError)),
     ("reset", faults.reset(after_chunks=2), fails_with(StreamInterruptedError)),
     ("no answer", faults.close_before_response(), fails_with(StreamInterruptedError)),
-    ("not HTTP", faults.raw(b"SSH-2.0-OpenSSH_9.6\r\n"), fails_with(ProtocolError)),
+    ("not HTTP", faults.raw(b"SSH-2.0-OpenSSH_9.6\r\n\r\n"), fails_with(ProtocolError)),
     ("oversize", faults.oversize(3000, after_chunks=1), fails_with(ProtocolError)),
     ("corrupt", faults.corrupt_json(after_chunks=1), fails_with(ProtocolError)),
     ("not UTF-8", faults.wrong_utf8(after_chunks=1), fails_with(ProtocolError)),
@@ -251,9 +252,7 @@ def test_what_follows_the_result_is_waited_for_a_tenth_of_a_second(driver: Drive
 def test_threads_share_a_client_without_mix_ups(stub: StubServer, threads: int) -> None:
     def work(thread: int) -> list[Any]:
         found = [flow([thread, number]) for number in range(10)]
-        for number in range(10):
-            found.append(flow.stream([thread, 10 + number]).result())
-        return found
+        return found + [flow.stream([thread, number]).result() for number in range(10, 20)]
 
     with Client(stub.url) as client:
         flow = client.flow("echo")
@@ -270,8 +269,7 @@ def test_threads_share_a_client_without_mix_ups(stub: StubServer, threads: int) 
 
 def open_streams(stack: ExitStack, client: Any, count: int) -> list[Any]:
     """Streams that are open at once, each on its own connection; ready to be read to the end."""
-    streams = [stack.enter_context(client.flow("count").stream(1)) for _ in range(count)]
-    return streams
+    return [stack.enter_context(client.flow("count").stream(1)) for _ in range(count)]
 
 
 @each_driver
@@ -343,7 +341,7 @@ def test_a_connection_that_the_server_closed_is_not_reused(driver: Driver, tls: 
 def test_idle_lanes_are_given_up_oldest_first_over_all_origins() -> None:
     class Lane:
         def __init__(self, origin: str, idle_since: float) -> None:
-            self.origin = (b"http", origin.encode(), 80)
+            self.origin: Origin = (b"http", origin.encode(), 80)
             self.idle_since = idle_since
 
     idle = IdleLanes[Lane]()
@@ -416,7 +414,7 @@ def test_nothing_waits_in_an_async_transport_that_was_closed(driver: Driver, stu
 def test_an_error_of_the_callers_auth_goes_through_unchanged(driver: Driver, stub: StubServer) -> None:
     class Broken(httpx.Auth):
         def auth_flow(self, request: httpx.Request) -> Any:
-            request.stream = Stumbling()  # type: ignore[assignment]
+            request.stream = Stumbling()
             del request._content
             yield request
 
@@ -425,7 +423,7 @@ def test_an_error_of_the_callers_auth_goes_through_unchanged(driver: Driver, stu
             yield b"{"
             raise KeyError("mine")
 
-        async def __aiter__(self) -> Any:
+        async def __aiter__(self) -> AsyncIterator[bytes]:
             yield b"{"
             raise KeyError("mine")
 
@@ -488,7 +486,7 @@ def test_all_addresses_of_a_name_are_tried(
     hosts["server.test"] = ["127.0.0.2", "127.0.0.4"]
     error = driver.call(stub, "echo", 1, mode="unary", url=url, retry=None).error
     assert isinstance(error, FlowConnectionError)
-    assert "refused" in str(error) or "Connect call failed" in str(error)
+    assert "refused" in str(error)
 
 
 @each_driver
@@ -497,12 +495,12 @@ def test_addresses_that_do_not_answer_share_one_connect_deadline(
 ) -> None:
     hosts["server.test"] = ["127.0.0.3", "127.0.0.1"]
     hosts["nowhere.test"] = ["127.0.0.3", "127.0.0.3", "127.0.0.3"]
-    options: dict[str, Any] = {"retry": None, "timeout": Timeout(connect=0.6)}
+    options: dict[str, Any] = {"retry": None, "timeout": Timeout(connect=0.45)}
     with blackhole("127.0.0.3", stub.port):
-        with within(0.6):
+        with within(0.45):
             url = f"http://server.test:{stub.port}"
             assert driver.call(stub, "echo", 1, mode="unary", url=url, **options).output == 1
-        with within(0.6 + SOON, at_least=0.6):
+        with within(0.45 + SOON, at_least=0.45):
             url = f"http://nowhere.test:{stub.port}"
             error = driver.call(stub, "echo", 1, mode="unary", url=url, **options).error
     assert isinstance(error, FlowTimeoutError)
@@ -513,18 +511,20 @@ def test_addresses_that_do_not_answer_share_one_connect_deadline(
 @each_driver
 @pytest.mark.parametrize("host", ["a" * 64 + ".test", ".test", "a..test"])
 def test_a_name_that_is_none_is_a_connection_error(driver: Driver, host: str) -> None:
-    with driver.client(None, url=f"http://{host}", retry=None) as client:
-        with pytest.raises(FlowConnectionError):
-            client.flow("echo")(1)
+    with driver.client(None, url=f"http://{host}", retry=None) as client, pytest.raises(FlowConnectionError):
+        client.flow("echo")(1)
 
 
 @each_driver
-@pytest.mark.parametrize("timeout", [Timeout(connect=0.3), Timeout(connect=None, total=0.3)], ids=str)
+@pytest.mark.parametrize("timeout", [Timeout(connect=0.2), Timeout(connect=None, total=0.2)], ids=str)
 def test_a_handshake_that_is_not_answered_ends_by_a_clock(driver: Driver, timeout: Timeout) -> None:
     with declare(StubServer(tls=True)) as stub, stub.tls_stall():
-        with driver.client(stub, timeout=timeout, retry=None) as client:
-            with within(0.3 + SOON, at_least=0.3), pytest.raises(FlowTimeoutError) as caught:
-                client.flow("echo")(1)
+        with (
+            driver.client(stub, timeout=timeout, retry=None) as client,
+            within(0.2 + SOON, at_least=0.2),
+            pytest.raises(FlowTimeoutError) as caught,
+        ):
+            client.flow("echo")(1)
         stub.wait_until(lambda: stub.connections.open == 0)
     assert caught.value.clock == ("total" if timeout.total else "connect")
     assert not caught.value.work_may_have_run
@@ -534,15 +534,18 @@ def test_a_handshake_that_is_not_answered_ends_by_a_clock(driver: Driver, timeou
 @pytest.mark.parametrize("fault", [faults.trickle_headers(0.05), faults.delay_headers(5)], ids=str)
 def test_the_total_clock_ends_a_wait_for_headers(driver: Driver, stub: StubServer, fault: Faults) -> None:
     stub.script("echo", fault)
-    with driver.client(stub, timeout=Timeout(total=0.4), retry=None) as client:
-        with within(0.4 + SOON, at_least=0.4), pytest.raises(FlowTimeoutError) as caught:
-            client.flow("echo")(1)
+    with (
+        driver.client(stub, timeout=Timeout(total=0.2), retry=None) as client,
+        within(0.2 + SOON, at_least=0.2),
+        pytest.raises(FlowTimeoutError) as caught,
+    ):
+        client.flow("echo")(1)
     assert caught.value.clock == "total"
     assert caught.value.work_may_have_run
 
 
 @contextmanager
-def raw_server(serve: Callable[[socket.socket], None]) -> Iterator[str]:
+def raw_server(serve: Callable[[socket.socket], object]) -> Iterator[str]:
     """A server of one connection, in a thread; its URL."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
 
@@ -559,7 +562,7 @@ def raw_server(serve: Callable[[socket.socket], None]) -> Iterator[str]:
 @each_driver
 def test_a_server_that_does_not_read_ends_an_upload_by_the_idle_clock(driver: Driver) -> None:
     over = threading.Event()
-    with raw_server(lambda connection: over.wait(5) and None) as url:
+    with raw_server(lambda _: over.wait(5)) as url:
         with driver.client(None, url=url, timeout=Timeout(idle=0.4), retry=None) as client:
             upload = "x" * 20_000_000
             with within(0.4 + 2 * SOON, at_least=0.4), pytest.raises(FlowTimeoutError) as caught:
@@ -602,7 +605,7 @@ def test_a_server_may_answer_before_it_has_read_all(driver: Driver) -> None:
 
 @each_driver
 def test_a_server_that_closes_during_an_upload_is_an_error_of_the_network(driver: Driver) -> None:
-    with raw_server(lambda connection: connection.recv(1000) and None) as url:
+    with raw_server(lambda connection: connection.recv(1000)) as url:
         outcome = driver.call(StubServer(), "echo", "x" * 20_000_000, mode="unary", url=url, retry=None)
     assert isinstance(outcome.error, StreamInterruptedError)
     assert outcome.error.work_may_have_run
@@ -663,7 +666,7 @@ def test_cancelling_wakes_a_wait_before_the_next_attempt(driver: Driver, stub: S
     stub.script("echo", faults.status(503, retry_after=60))
     with driver.client(stub, **PATIENT) as client:
         stream = client.flow("echo").stream(1)
-        cancelled_soon(stream, lambda: stub.wait_until(lambda: stub.connections.idle == 1))
+        cancelled_soon(stream, lambda: stub.wait_until(lambda: stub.requests and not stub.connections.in_use))
     assert len(stub.requests) == 1
 
 
@@ -764,19 +767,22 @@ def test_a_header_cannot_break_out_of_its_line(driver: Driver, stub: StubServer,
     with pytest.raises(ValueError, match="x-one") as caught, driver.client(stub, headers={"x-one": value}):
         pass
     assert value not in str(caught.value)
-    with driver.client(stub, headers=lambda: {"x-one": value}) as client:
-        with pytest.raises(ValueError, match="x-one"):
-            client.flow("echo")(1)
+    with (
+        driver.client(stub, headers=lambda: {"x-one": value}) as client,
+        pytest.raises(ValueError, match="x-one"),
+    ):
+        client.flow("echo")(1)
     assert stub.requests == []
 
 
 @each_driver
 def test_answers_come_as_they_are_or_are_decoded_within_limits(driver: Driver, stub: StubServer) -> None:
-    import gzip
-
     def zipped(data: bytes) -> Faults:
         return faults.status(
-            200, body=gzip.compress(data), content_type="application/json", headers=(("Content-Encoding", "gzip"),)
+            200,
+            body=gzip.compress(data),
+            content_type="application/json",
+            headers=(("Content-Encoding", "gzip"),),
         )
 
     stub.script("echo", zipped(b'{"result": 7}'), zipped(b'{"result": "%b"}' % (b"x" * 5_000_000)))

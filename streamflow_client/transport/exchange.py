@@ -74,6 +74,17 @@ class Exchange:
                 self.session.connected(monotonic(), reused=reused)
             return True
 
+    def waits(self) -> None:
+        """The caller begins to wait for what comes next."""
+        with self.lock:
+            self.session.waits(monotonic())
+        self.hurry()
+
+    def rests(self) -> None:
+        """The caller has what it waited for."""
+        with self.lock:
+            self.session.rests()
+
     def hurry(self) -> None:
         """There may be less time than before: whoever watches the clocks looks again."""
         watcher = self.on_hurry

@@ -37,11 +37,13 @@ def report(error: Exception, exchange: Exchange) -> None:
 
 
 def _named_clock(error: Exception, exchange: Exchange) -> Clock | None:
-    """Our transport waits as long as the session says; a caller's client has clocks of its own."""
+    """Our transport waits as long as the session says; a caller's client has clocks of its own.
+
+    It waits for a connection no longer than for the call: then `total`, say, has run out, not `connect`.
+    """
+    clock = None if exchange.bound else _CLOCKS.get(type(error).__name__)
     left = exchange.seconds_left()
-    if exchange.bound or (left is not None and left <= 0):
-        return None
-    return _CLOCKS.get(type(error).__name__)
+    return None if clock == "connect" and left is not None and left <= 0 else clock
 
 
 def _kind(names: set[str], text: str, exchange: Exchange) -> Break:

@@ -50,7 +50,7 @@ async def clocked(exchange: Exchange, awaitable: Awaitable[T]) -> T:
         TimeoutError: and `exchange.timed_out` is set.
     """
     left = exchange.seconds_left()
-    with move_on_after(None if left is None else max(left, 0) + _MARGIN):
+    with move_on_after(None if left is None else max(left + _MARGIN, 0)):
         return await awaitable
     exchange.timed_out = True
     raise TimeoutError

@@ -199,11 +199,15 @@ def as_httpx_error(error: BaseException, proxy: httpx.Proxy | None = None) -> Ex
 
 
 def _reason(error: BaseException) -> str:
-    """anyio says "All connection attempts failed", and why only in the cause of its error's cause."""
+    """Why a connection could not be made: anyio hides it in a cause, asyncio and trio behind an address."""
     cause = error
     if isinstance(error, httpcore.ConnectError):
+        if isinstance(error.args[0], BaseException):
+            cause = error.args[0]
         while cause.__cause__ is not None:
             cause = cause.__cause__
         if isinstance(cause, BaseExceptionGroup):
             cause = cast("BaseExceptionGroup[BaseException]", cause).exceptions[-1]
+        if isinstance(cause, ConnectionError) and cause.errno is not None:
+            return f"[Errno {cause.errno}] {os.strerror(cause.errno)}"
     return str(cause) or str(error)

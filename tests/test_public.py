@@ -1,0 +1,157 @@
+"""What is public is written down, and both clients have the same: names, order, parameters, words."""
+
+import ast
+import inspect
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import streamflow_client
+from streamflow_client import (
+    AsyncClient,
+    AsyncFlow,
+    AsyncFlowStream,
+    Client,
+    Flow,
+    FlowError,
+    FlowStream,
+    aio,
+    errors,
+    sync,
+)
+
+RENAMED = {
+    "__aenter__": "__enter__",
+    "__aexit__": "__exit__",
+    "__aiter__": "__iter__",
+    "__anext__": "__next__",
+    "aclose": "close",
+    "AsyncClient": "Client",
+    "AsyncFlow": "Flow",
+    "AsyncFlowStream": "FlowStream",
+    "AsyncIterator": "Iterator",
+    "AsyncHeaderSource": "HeaderSource",
+    "StopAsyncIteration": "StopIteration",
+}
+WAITING = {"__call__", "result", "restart", "__enter__", "__exit__", "__next__", "close"}  # what is awaited
+PAIRS = [(Client, AsyncClient), (Flow, AsyncFlow), (FlowStream, AsyncFlowStream)]
+pairs = pytest.mark.parametrize("pair", PAIRS, ids=lambda pair: pair[0].__name__)
+# Each driver has what its way of waiting needs; everything else is in both files.
+ONLY_SYNC: set[str] = set()
+ONLY_ASYNC = {"_given_headers", "_bury", "_Http.read", "_Http._check_loop"}
+
+
+def in_sync(text: str) -> str:
+    """The words of the asynchronous client as the synchronous one says them."""
+    return re.sub(r"\w+", lambda word: RENAMED.get(word[0], word[0]), text)
+
+
+def members(cls: type) -> dict[str, Any]:
+    """Everything that the class itself defines, in order; dunders too."""
+    hidden = {"__module__", "__dict__", "__weakref__", "__doc__", "__orig_bases__", "__parameters__"}
+    hidden |= {"__annotations__", "__firstlineno__", "__static_attributes__", "__type_params__"}
+    return {in_sync(name): value for name, value in vars(cls).items() if name not in hidden}
+
+
+def function_of(member: Any) -> Any:
+    return member.fget if isinstance(member, property) else member
+
+
+def signature(member: Any) -> list[tuple[str, Any, Any, str]]:
+    """Names, kinds, defaults and types of the parameters, and of what comes back."""
+    found = inspect.signature(function_of(member))
+    told = [(p.name, p.kind, p.default, in_sync(str(p.annotation))) for p in found.parameters.values()]
+    return [*told, ("return", None, None, in_sync(str(found.return_annotation)))]
+
+
+def first_line(member: Any) -> str:
+    return in_sync((inspect.getdoc(function_of(member)) or "").partition("\n")[0])
+
+
+@pairs
+def test_both_clients_have_the_same_members_in_the_same_order(pair: tuple[type, type]) -> None:
+    ours, theirs = (list(members(cls)) for cls in pair)
+    assert ours == theirs
+
+
+@pairs
+def test_both_clients_take_and_say_the_same(pair: tuple[type, type]) -> None:
+    ours, theirs = map(members, pair)
+    for name, member in ours.items():
+        twin = theirs[name]
+        if not callable(function_of(member)):
+            continue
+        assert isinstance(member, property) is isinstance(twin, property), name
+        assert signature(member) == signature(twin), name
+        assert first_line(member) == first_line(twin), name
+        waits = inspect.iscoroutinefunction(twin)
+        assert not inspect.iscoroutinefunction(member), name
+        if not name.startswith("_") or name in WAITING:
+            assert waits is (name in WAITING), name
+
+
+def functions(module: Any) -> list[str]:
+    """Every function and method of a module by its qualified name, in the order of the file."""
+    tree = ast.parse(Path(module.__file__).read_text("utf-8"))
+    found: list[str] = []
+    for node in tree.body:
+        if isinstance(node, ast.ClassDef):
+            found.append(node.name)
+            found += [
+                f"{node.name}.{each.name}"
+                for each in node.body
+                if isinstance(each, ast.FunctionDef | ast.AsyncFunctionDef)
+            ]
+        elif isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            found.append(node.name)
+    return found
+
+
+def test_both_files_have_the_same_functions_in_the_same_order() -> None:
+    ours = [name for name in functions(sync) if name not in ONLY_SYNC]
+    theirs = [in_sync(name) for name in functions(aio) if name not in ONLY_ASYNC]
+    assert ours == theirs
+    assert set(functions(aio)) >= ONLY_ASYNC
+
+
+def test_everything_public_is_named_once_and_exists() -> None:
+    named = streamflow_client.__all__
+    assert sorted(set(named)) == named
+    assert all(hasattr(streamflow_client, name) for name in named)
+    imported = {
+        name
+        for name, value in vars(streamflow_client).items()
+        if not name.startswith("_") and not inspect.ismodule(value)
+    }
+    assert imported == set(named)
+    assert {name for name in errors.__all__ if name != "Clock"} | {"Clock"} <= set(named)
+
+
+PUBLIC = [
+    value
+    for name in streamflow_client.__all__
+    if inspect.isroutine(value := getattr(streamflow_client, name)) or inspect.isclass(value)
+]
+
+
+@pytest.mark.parametrize("value", PUBLIC, ids=lambda value: value.__name__)
+def test_everything_public_says_what_it_is(value: Any) -> None:
+    assert value.__doc__, value
+    assert not value.__doc__.startswith(f"{value.__name__}("), "a dataclass's own words, not ours"
+    for name, member in vars(value).items():
+        if not name.startswith("_") and callable(function_of(member)):
+            assert inspect.getdoc(function_of(member)), f"{value.__name__}.{name}"
+
+
+def test_the_tree_of_errors_is_drawn_as_it_is() -> None:
+    drawing = (errors.__doc__ or "").split("\n\n")[2:]
+    drawn = set(re.findall(r"\b[A-Z]\w+Error\b", "\n".join(drawing)))
+    classes = [getattr(errors, name) for name in errors.__all__ if name != "Clock"]
+    assert all(issubclass(cls, FlowError) for cls in classes)
+    plain = {cls.__name__ for cls in classes if cls.__base__ is not errors.FlowStatusError}
+    assert plain <= drawn
+    canonical = {cls.code for cls in errors.FlowStatusError.__subclasses__()}
+    assert canonical == set(errors.STATUS_ERRORS)
+    assert len(canonical) == 16

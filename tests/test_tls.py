@@ -1,0 +1,184 @@
+"""TLS of the default transports: whom they trust, what they show, and how often that is worked out."""
+
+import socket
+import ssl
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from drivers import DRIVERS, Driver
+from streamflow_client import (
+    FlowConnectionError,
+    FlowError,
+    Timeout,
+    default_async_http_client,
+    default_http_client,
+)
+from streamflow_client.testing import StubServer
+from streamflow_client.transport import settings
+
+CALLER = Path(__file__).parent / "certs" / "client.pem"
+each_driver = pytest.mark.parametrize("driver", DRIVERS, ids=repr)
+
+
+class TlsStub(StubServer):
+    """A TLS stub that notes the names it is asked for, and can insist on the caller's certificate."""
+
+    def __init__(self, *, insists: bool = False) -> None:
+        super().__init__(tls=True)
+        self.names: list[str | None] = []
+        self._insists = insists
+
+        @self.flow
+        def echo(request: Any) -> Any:
+            return request
+
+    def _server_ssl_context(self) -> ssl.SSLContext | None:
+        context = super()._server_ssl_context()
+        assert context is not None
+        context.sni_callback = lambda _connection, name, _context: self.names.append(name)
+        if self._insists:
+            context.verify_mode = ssl.CERT_REQUIRED
+            context.load_verify_locations(CALLER)
+        return context
+
+
+@pytest.fixture
+def stub() -> Iterator[TlsStub]:
+    with TlsStub() as stub:
+        yield stub
+
+
+@pytest.fixture
+def built(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[dict[str, Any]]]:
+    """Every default context that is built from here on, beginning with none; httpx builds its with this."""
+    calls: list[dict[str, Any]] = []
+    real = ssl.create_default_context
+
+    def create(*args: Any, **options: Any) -> ssl.SSLContext:
+        calls.append(options)
+        return real(*args, **options)
+
+    settings._ssl_context.cache_clear()
+    monkeypatch.setattr(ssl, "create_default_context", create)
+    yield calls
+    settings._ssl_context.cache_clear()
+
+
+def untrusting(driver: Driver, stub: StubServer, url: str, **options: Any) -> Any:
+    """A client with the default trust, whatever the drivers usually do for TLS stubs."""
+    return driver.client(None, url=url, retry=None, **options)
+
+
+@each_driver
+def test_an_unknown_authority_is_refused_and_nothing_is_sent(driver: Driver, stub: TlsStub) -> None:
+    with untrusting(driver, stub, stub.url, auth="t0ken") as client:
+        with pytest.raises(FlowConnectionError, match=r"(?i)certificate") as caught:
+            client.flow("echo")(1)
+        stub.wait_until(lambda: stub.connections.open == 0)
+    assert not caught.value.work_may_have_run
+    assert stub.requests == []
+
+
+@each_driver
+def test_a_certificate_for_another_name_is_refused(
+    driver: Driver, stub: TlsStub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = socket.getaddrinfo
+
+    def getaddrinfo(host: Any, *args: Any, **options: Any) -> Any:
+        return real("127.0.0.1" if host in ("other.test", b"other.test") else host, *args, **options)
+
+    monkeypatch.setattr(socket, "getaddrinfo", getaddrinfo)
+    url = f"https://other.test:{stub.port}"
+    with (
+        driver.client(stub, url=url, retry=None) as client,
+        pytest.raises(FlowConnectionError, match=r"(?i)hostname mismatch"),
+    ):
+        client.flow("echo")(1)
+    assert stub.names == ["other.test"]
+    assert stub.requests == []
+
+
+@each_driver
+def test_the_server_is_told_its_name(driver: Driver, stub: TlsStub) -> None:
+    with driver.client(stub) as client:
+        assert client.flow("echo")(1) == 1
+        assert client.flow("echo")(2) == 2
+    assert stub.names == ["localhost"]
+    with driver.client(stub, url=f"https://127.0.0.1:{stub.port}") as client:
+        assert client.flow("echo")(1) == 1  # an address is no name: RFC 6066
+
+
+@each_driver
+def test_a_client_certificate_is_shown(driver: Driver) -> None:
+    with TlsStub(insists=True) as stub, ExitStack() as stack:
+        context = stub.client_ssl_context()
+        context.load_cert_chain(CALLER)
+        make: Callable[..., Any] = default_http_client if driver.name == "sync" else default_async_http_client
+        client = stack.enter_context(driver.client(stub, http_client=make(verify=context)))
+        assert client.flow("echo")(1) == 1
+        without = stack.enter_context(driver.client(stub, retry=None))
+        with pytest.raises(FlowError, match=r"(?i)certificate required|connection was lost"):
+            without.flow("echo")(1)
+    assert len(stub.requests) == 1
+
+
+# --- one context ---------------------------------------------------------------------------------------
+
+
+@each_driver
+def test_plain_http_builds_no_context(driver: Driver, built: list[dict[str, Any]]) -> None:
+    with StubServer() as stub:
+        stub.flow("echo")(lambda request: request)
+        assert driver.call(stub, "echo", 1, mode="unary").output == 1
+    assert built == []
+
+
+@each_driver
+def test_clients_share_one_context_built_when_first_needed(
+    driver: Driver, stub: TlsStub, built: list[dict[str, Any]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SSL_CERT_FILE", str(stub.ca_file))
+    for _ in range(2):
+        with untrusting(driver, stub, stub.url) as client:
+            assert client.flow("echo")(1) == 1
+            with client.flow("echo").stream(2) as stream, client.flow("echo").stream(3) as other:
+                assert (stream.result(), other.result()) == (2, 3)
+    assert built == [{"cafile": str(stub.ca_file)}]
+    assert settings.shared_ssl_context() is settings.shared_ssl_context()
+
+
+def test_threads_that_come_first_together_build_one_context(built: list[dict[str, Any]]) -> None:
+    with ThreadPoolExecutor(8) as pool:
+        found = list(pool.map(lambda _: settings.shared_ssl_context(), range(32)))
+    assert len({id(context) for context in found}) == 1
+    assert len(built) == 1
+
+
+def test_a_context_is_shared_by_those_with_the_same_certificates(
+    stub: TlsStub, built: list[dict[str, Any]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = settings.shared_ssl_context()
+    with monkeypatch.context() as patch:
+        patch.setenv("SSL_CERT_FILE", str(stub.ca_file))
+        assert settings.shared_ssl_context() is not first
+    assert settings.shared_ssl_context() is first
+    assert len(built) == 2
+
+
+@each_driver
+def test_nothing_of_ours_is_used_where_a_context_is_given(
+    driver: Driver, stub: TlsStub, built: list[dict[str, Any]]
+) -> None:
+    trusted = stub.client_ssl_context()
+    del built[:]
+    make: Callable[..., Any] = default_http_client if driver.name == "sync" else default_async_http_client
+    client = make(verify=trusted)
+    with driver.client(stub, http_client=client, timeout=Timeout(total=5)) as calling:
+        assert calling.flow("echo")(1) == 1
+    assert built == []
