@@ -339,7 +339,7 @@ class AsyncFlowStream(Generic[ChunkT, OutputT]):
             raise TypeError("raw events cannot be restarted")
         session = self._restart(input)
         self.cancel()
-        while not self._reader.acquire(blocking=False):
+        while not self._reader.acquire(blocking=False):  # noqa: ASYNC110 - a thread's lock has no event
             await sleep(0.001)  # whoever reads was woken by that, and lets go in a turn of its own
         try:
             self._session.settle(monotonic())

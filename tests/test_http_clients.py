@@ -400,6 +400,26 @@ def test_an_exception_of_the_callers_own_goes_through(driver: Driver, library: A
         client.flow("echo")(1)
 
 
+@pytest.mark.parametrize("library", LIBRARIES, ids=lambda library: library.__name__)
+def test_after_a_cancel_it_does_not_matter_what_is_raised(library: Any) -> None:
+    asked, cancelled = threading.Event(), threading.Event()
+
+    def answer(request: Any) -> Any:
+        asked.set()
+        assert cancelled.wait(5)
+        raise KeyError("late")
+
+    driver = DRIVERS[0]
+    theirs = make(driver, library, transport=library.MockTransport(answer))
+    with driver.client(None, url="http://flows.test", http_client=theirs) as client:
+        stream = client.flow("echo").stream(1)
+        reading = spawn(stream.result)
+        assert asked.wait(5)
+        stream.cancel()
+        cancelled.set()
+        assert isinstance(reading.exception(5), FlowCancelledError)
+
+
 @pytest.mark.parametrize(("driver", "library"), [row for row in ROWS if row[0].name != "sync"], ids=str)
 def test_an_app_is_called_in_the_same_process(driver: Driver, library: Any) -> None:
     async def app(scope: Any, receive: Any, send: Any) -> None:

@@ -1,6 +1,7 @@
 """Callers test their code with respx: with our default transport, or with a client of their own."""
 
 import json
+from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
 import httpx
@@ -56,6 +57,22 @@ def test_a_mocked_failure_is_the_flows(driver: Driver, options: dict[str, Any]) 
     respx.post(f"{URL}/join").respond(400, json=failure)
     with driver.client(None, url=URL, **options) as client, pytest.raises(InvalidArgumentError, match="no"):
         client.flow("join")(1)
+
+
+@respx.mock
+def test_an_error_of_the_mocks_own_goes_through(driver: Driver, options: dict[str, Any]) -> None:
+    class Broken(httpx.SyncByteStream, httpx.AsyncByteStream):
+        def __iter__(self) -> Iterator[bytes]:
+            yield STREAM[:30]
+            raise KeyError("mine")
+
+        async def __aiter__(self) -> AsyncIterator[bytes]:
+            for piece in self:
+                yield piece
+
+    respx.post(f"{URL}/join").respond(stream=Broken())
+    with driver.client(None, url=URL, **options) as client, pytest.raises(KeyError, match="mine"):
+        client.flow("join").stream(1).result()
 
 
 @respx.mock

@@ -75,9 +75,10 @@ truths = st.builds(
 )
 clocks = st.sampled_from([None, 5.0, 60.0])
 timeouts = st.builds(Timeout, clocks, clocks, clocks, st.sampled_from([None, None, 300.0]))
-retries = st.none() | st.builds(
-    Retry, attempts=st.integers(1, 4), replay=st.booleans(), verify_replay=st.booleans()
+retries = st.builds(
+    Retry, attempts=st.sampled_from([4, 3, 2, 1]), replay=st.booleans(), verify_replay=st.booleans()
 )
+some_retries = st.sampled_from(range(8)).flatmap(lambda n: retries if n else st.none())
 
 
 class Calls(RuleBasedStateMachine):
@@ -85,8 +86,8 @@ class Calls(RuleBasedStateMachine):
 
     @initialize(
         truth=truths,
-        durable=st.booleans(),
-        retry=retries,
+        durable=st.sampled_from([True, True, False]),
+        retry=some_retries,
         timeout=timeouts,
         resumed_at=st.none() | st.integers(0, 6),
     )
@@ -124,10 +125,9 @@ class Calls(RuleBasedStateMachine):
     def is_free(self) -> bool:
         return self.at == "nothing" and self.ended is None and not self.session.ready
 
-    @precondition(is_free)
-    @rule()
     def go(self) -> None:
-        if self.session.settle(self.now):
+        """Ask what to do next, if there is anything to ask."""
+        if not self.is_free() or self.session.settle(self.now):
             return
         action = self.session.step(self.now)
         if isinstance(action, Open):
@@ -140,6 +140,13 @@ class Calls(RuleBasedStateMachine):
         else:
             assert action is READ
             self.at = "reading"
+
+    @precondition(is_free)
+    @rule(waits=st.booleans())
+    def begin_to_wait(self, waits: bool) -> None:
+        if waits:
+            self.session.waits(self.now)
+        self.go()
 
     def open(self, request: Open) -> None:
         resumes = "X-Genkit-Stream-Id" in request.headers
@@ -287,20 +294,51 @@ class Calls(RuleBasedStateMachine):
             self.session.broke(kind, "gone", self.now)
         self.at = "nothing"
 
+    @precondition(lambda self: self.is_free() or self.at in ("opening", "waiting"))
+    @rule(
+        sizes=st.lists(st.integers(1, 60), min_size=1, max_size=6),
+        takes=st.sampled_from([0, 1, 2, 99]),
+        clean=st.booleans(),
+    )
+    def one_attempt(self, sizes: list[int], takes: int, clean: bool) -> None:
+        """Get an answer, read some of it, lose the rest: the usual trouble in one rule."""
+        self.come_to("opening")
+        if self.at == "opening":
+            self.answer()
+        for size in sizes:
+            self.come_to("reading")
+            if self.at != "reading":
+                return
+            self.send(size)
+            self.counts()
+            self.ends_once()
+            if self.session.ready:
+                self.take(takes)
+            if self.session.ready:
+                return
+        self.come_to("reading")
+        if self.at == "reading":
+            self.drop(clean, Break.LOST)
+
+    def come_to(self, state: str) -> None:
+        for _ in range(3):
+            if self.at == "waiting" and state == "opening":
+                self.wake(sooner=False)
+            self.ends_once()
+            self.go()
+        if self.at == "opening" and not self.sent:
+            self.connect(False)
+
     # --- the caller -------------------------------------------------------------------------------
 
     @precondition(lambda self: bool(self.session.ready))
-    @rule(count=st.integers(1, 6))
+    @rule(count=st.sampled_from([1, 2, 6]))
     def take(self, count: int) -> None:
         for _ in range(min(count, len(self.session.ready))):
             item = self.session.ready.popleft()
             self.got.append(item.error.raw if isinstance(item, Faulty) else b"%d" % item)
 
-    @precondition(is_free)
-    @rule()
-    def wait(self) -> None:
-        self.session.waits(self.now)
-
+    @precondition(lambda self: len(self.requests) > 1)
     @rule()
     def drain(self) -> None:
         self.session.drain()

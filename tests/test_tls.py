@@ -2,6 +2,7 @@
 
 import socket
 import ssl
+import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
@@ -10,18 +11,21 @@ from typing import Any
 
 import pytest
 
-from drivers import DRIVERS, Driver
+from drivers import DRIVERS, Driver, spawn
 from streamflow_client import (
     FlowConnectionError,
     FlowError,
+    StreamInterruptedError,
     Timeout,
     default_async_http_client,
     default_http_client,
+    testing,
 )
 from streamflow_client.testing import StubServer
 from streamflow_client.transport import settings
 
 CALLER = Path(__file__).parent / "certs" / "client.pem"
+CERTS = Path(testing.__file__).parent / "certs"
 each_driver = pytest.mark.parametrize("driver", DRIVERS, ids=repr)
 
 
@@ -126,6 +130,40 @@ def test_a_client_certificate_is_shown(driver: Driver) -> None:
         with pytest.raises(FlowError, match=r"(?i)certificate required|connection was lost"):
             without.flow("echo")(1)
     assert len(stub.requests) == 1
+
+
+def test_a_plain_httpx_request_is_served_too(stub: TlsStub) -> None:
+    with default_http_client(verify=stub.client_ssl_context()) as http:
+        assert http.post(f"{stub.url}/echo", json={"data": 1}).json() == {"result": 1}
+
+
+@each_driver
+def test_what_is_not_tls_in_the_midst_of_it_is_a_lost_connection(driver: Driver) -> None:
+    """anyio lets an SSLError through where a socket raises an OSError."""
+
+    def serve(listener: socket.socket) -> None:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(CERTS / "server.pem", CERTS / "server.key")
+        connection, _ = listener.accept()
+        with connection, context.wrap_socket(connection.dup(), server_side=True) as secure:
+            secure.recv(65536)
+            secure.sendall(b'HTTP/1.1 200 OK\r\n\r\ndata: {"message": 1}\n\n')
+            assert arrived.wait(5)
+            connection.sendall(b"HTTP/1.1 plain text\r\n" * 20)
+            connection.shutdown(socket.SHUT_WR)
+            secure.unwrap() if secure.pending() else connection.recv(1)
+
+    arrived = threading.Event()
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        serving = spawn(lambda: serve(listener))
+        url = f"https://localhost:{listener.getsockname()[1]}"
+        with driver.client(TlsStub(), url=url, retry=None) as client:
+            stream = client.flow("count").stream()
+            assert next(stream) == 1
+            arrived.set()
+            with pytest.raises(StreamInterruptedError, match="connection was lost"):
+                next(stream)
+        serving.exception(5)
 
 
 # --- one context ---------------------------------------------------------------------------------------

@@ -8,9 +8,11 @@ import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager, suppress
+from types import SimpleNamespace
 from typing import Any
 
 import anyio
+import httpcore
 import httpx
 import pytest
 
@@ -32,7 +34,7 @@ from streamflow_client import (
 )
 from streamflow_client.testing import Faults, StubServer, faults
 from streamflow_client.transport import aio, settings, sync
-from streamflow_client.transport.exchange import shut_down
+from streamflow_client.transport.exchange import seconds_left, shut_down
 from streamflow_client.transport.idle import IdleLanes, Origin
 
 each_driver = pytest.mark.parametrize("driver", DRIVERS, ids=repr)
@@ -395,6 +397,7 @@ def test_nothing_waits_in_a_transport_that_was_closed(stub: StubServer) -> None:
     with http.stream("POST", f"{stub.url}/echo", json={"data": 1}) as reply:
         reply.read()
         http.close()
+        reply.close()  # a second time does nothing
     stub.wait_until(lambda: stub.connections.open == 0)
 
 
@@ -405,9 +408,17 @@ def test_nothing_waits_in_an_async_transport_that_was_closed(driver: Driver, stu
         async with http.stream("POST", f"{stub.url}/echo", json={"data": 1}) as reply:
             await http.aclose()
             await reply.aread()
+            await reply.aclose()
         await anyio.to_thread.run_sync(lambda: stub.wait_until(lambda: stub.connections.open == 0))
 
     driver.run(main)
+
+
+def test_what_has_run_out_is_not_waited_for() -> None:
+    exchange: Any = SimpleNamespace(stopped=False, seconds_left=lambda: 0.0)
+    with pytest.raises(httpcore.WriteTimeout):
+        seconds_left(exchange, None, httpcore.WriteTimeout)
+    assert seconds_left(None, 7.0, httpcore.WriteTimeout) == 7.0
 
 
 @each_driver

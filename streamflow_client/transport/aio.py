@@ -23,13 +23,13 @@ from .settings import (
     MOST_IDLE,
     REUSE_SECONDS,
     SOCKS_VERSIONS,
-    as_httpx_error,
     core_request,
     has_idle,
     is_secure,
     is_socks,
     origin_of,
     proxy_options,
+    raise_as_httpx,
     shared_ssl_context,
     tls_layers,
 )
@@ -62,10 +62,8 @@ class AsyncClockedTransport(httpx.AsyncBaseTransport):
             await lane.aclose()
             if isinstance(error, httpx.TransportError):
                 lane.admit_mock()
-            known = as_httpx_error(error, self._proxy)
-            if known is None:
-                raise
-            raise known from error
+            raise_as_httpx(error, self._proxy)
+            raise
         lane.admit_mock()
         return httpx.Response(
             response.status,
@@ -114,10 +112,8 @@ class _Body(httpx.AsyncByteStream):
             async for data in self._response.stream:
                 yield data
         except Exception as error:
-            known = as_httpx_error(error)
-            if known is None:
-                raise
-            raise known from error
+            raise_as_httpx(error)
+            raise
 
     async def aclose(self) -> None:
         lane, self._lane = self._lane, None
@@ -189,9 +185,6 @@ class _Lane(httpcore.AsyncNetworkBackend):
         self._dialled = True
         seconds = seconds_left(self.exchange, timeout, httpcore.ConnectTimeout)
         return self.adopt(await self._backend.connect_tcp(host, port, seconds), tls=False)
-
-    async def sleep(self, seconds: float) -> None:
-        raise NotImplementedError("httpcore sleeps only between retries, which are not its own here")
 
     def adopt(self, inner: httpcore.AsyncNetworkStream, *, tls: bool) -> _Stream:
         """From now on this is the lane's stream, and its socket the one that stops the exchange."""

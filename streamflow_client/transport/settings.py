@@ -12,7 +12,7 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from functools import lru_cache
 from importlib.util import find_spec
 from ipaddress import ip_address
-from typing import Any, Self, TypeVar, cast
+from typing import Any, TypeVar, cast
 from urllib.request import getproxies
 
 import httpcore
@@ -150,12 +150,9 @@ class _Content:
         return _Pieces([self._content])
 
 
-class _Pieces:
+class _Pieces(AsyncIterator[bytes]):
     def __init__(self, pieces: list[bytes]) -> None:
         self._pieces = pieces
-
-    def __aiter__(self) -> Self:
-        return self
 
     async def __anext__(self) -> bytes:
         if not self._pieces:
@@ -182,8 +179,8 @@ def core_request(request: httpx.Request) -> httpcore.Request:
     )
 
 
-def as_httpx_error(error: BaseException, proxy: httpx.Proxy | None = None) -> Exception | None:
-    """httpcore's error as the httpx error of the same name; None for others."""
+def raise_as_httpx(error: BaseException, proxy: httpx.Proxy | None = None) -> None:
+    """Raise httpcore's error as the httpx error of the same name. Other errors are left to the caller."""
     library = type(error).__module__.partition(".")[0]
     if library == "httpcore":
         cls: type[Exception] = getattr(httpx, type(error).__name__, httpx.TransportError)
@@ -192,10 +189,10 @@ def as_httpx_error(error: BaseException, proxy: httpx.Proxy | None = None) -> Ex
         # httpcore asserts what a SOCKS proxy answers, and lets socksio's errors through
         cls, text = httpx.ProxyError, "the proxy does not speak SOCKS5"
     else:
-        return None
+        return
     if proxy is not None and cls in (httpx.ConnectError, httpx.ProxyError):
         text += f" (through the proxy {proxy.url.scheme}://{proxy.url.netloc.decode('ascii')})"
-    return cls(text)
+    raise cls(text) from error
 
 
 def _reason(error: BaseException) -> str:

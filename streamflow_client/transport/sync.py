@@ -23,13 +23,13 @@ from .settings import (
     MOST_IDLE,
     REUSE_SECONDS,
     SOCKS_VERSIONS,
-    as_httpx_error,
     core_request,
     has_idle,
     is_secure,
     is_socks,
     origin_of,
     proxy_options,
+    raise_as_httpx,
     shared_ssl_context,
     tls_layers,
 )
@@ -63,10 +63,8 @@ class ClockedTransport(httpx.BaseTransport):
             lane.close()
             if isinstance(error, httpx.TransportError):
                 lane.admit_mock()
-            known = as_httpx_error(error, self._proxy)
-            if known is None:
-                raise
-            raise known from error
+            raise_as_httpx(error, self._proxy)
+            raise
         lane.admit_mock()
         return httpx.Response(
             response.status,
@@ -114,10 +112,8 @@ class _Body(httpx.SyncByteStream):
         try:
             yield from self._response.stream
         except Exception as error:
-            known = as_httpx_error(error)
-            if known is None:
-                raise
-            raise known from error
+            raise_as_httpx(error)
+            raise
 
     def close(self) -> None:
         lane, self._lane = self._lane, None

@@ -89,9 +89,8 @@ class Reply:
             piece = b""
 
     def _collect(self, piece: bytes) -> None:
+        self._parts.append(piece[: max(0, self._max_body - self._collected)])
         self._collected += len(piece)
-        if not self.is_full:
-            self._parts.append(piece)
         if self._collected > self._max_body and not self.is_error:
             what = f"the response is larger than max_response_bytes={self._max_body}"
             raise Malformed(what, self._head)
