@@ -159,9 +159,9 @@ def test_forms(form: Any, payload: bytes, value: Any) -> None:
         for strict in (False, True):
             found = decoder(form, strict=strict)(payload)
             assert (found, type(found)) == (value, type(value))
-        encoded = encoder(form)("[1]" if form is Json[list[int]] else value)
+        encoded = encoder(form)("[1]" if form == Json[list[int]] else value)
         assert encoded is not None
-        assert decoder(form)(b'"[1]"' if form is Json[list[int]] else encoded) == value
+        assert decoder(form)(b'"[1]"' if form == Json[list[int]] else encoded) == value
 
 
 @pytest.mark.parametrize("role", ["input", "chunk", "output"])

@@ -56,7 +56,7 @@ def declare(stub: StubServer) -> StubServer:
 
 @pytest.fixture
 def stub() -> Iterator[StubServer]:
-    with declare(StubServer()) as stub:
+    with declare(StubServer(keep_alive=60)) as stub:  # what is closed was closed by the client
         yield stub
 
 
@@ -153,7 +153,6 @@ FAULTS: list[tuple[str, Faults, type[FlowError], bool]] = [
     ("no answer", faults.close_before_response(), StreamInterruptedError, True),
     ("not HTTP", faults.raw(b"SSH-2.0-OpenSSH_9.6\r\n\r\n"), ProtocolError, True),
     ("silence", faults.stall(after_chunks=1), FlowTimeoutError, True),
-    ("late headers", faults.delay_headers(5), FlowTimeoutError, True),
 ]
 
 

@@ -171,7 +171,7 @@ def test_a_socks_proxy_without_its_package_is_told_at_once(
 @pytest.fixture(params=["http", "https"])
 def stub(request: pytest.FixtureRequest) -> Iterator[StubServer]:
     """Plain, which is forwarded, or TLS, which is tunnelled."""
-    with declare(StubServer(tls=request.param == "https")) as stub:
+    with declare(StubServer(tls=request.param == "https", keep_alive=60)) as stub:
         yield stub
 
 
@@ -368,6 +368,13 @@ def proxy_context() -> ssl.SSLContext:
 def test_a_proxy_behind_tls_is_checked_and_used(
     driver: Driver, stub: StubServer, environment: Callable[..., None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    built: list[ssl.SSLContext] = []
+    build = ssl.create_default_context
+
+    def counted(**options: Any) -> ssl.SSLContext:
+        built.append(build(**options))
+        return built[-1]
+
     with SmallProxy(tls=proxy_context()) as proxy:
         environment(all_proxy=f"https://{proxy.address}")
         outcome = driver.call(stub, "echo", 1, mode="unary", retry=None)
@@ -376,10 +383,12 @@ def test_a_proxy_behind_tls_is_checked_and_used(
         assert proxy.asked == []
         monkeypatch.setenv("SSL_CERT_FILE", str(stub.ca_file))
         with driver.client(stub) as client:
+            monkeypatch.setattr(ssl, "create_default_context", counted)
             assert client.flow("echo")(1) == 1
-            with client.flow("count").stream(3) as stream:
+            with client.flow("count").stream(3) as stream, client.flow("count").stream(1):
                 assert list(stream) == [0, 1, 2]
         proxy.wait_until_left()
+    assert len(built) == 1
     assert proxy.asked[0] == asked_for(stub)
     settings._ssl_context.cache_clear()
 

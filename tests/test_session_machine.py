@@ -7,17 +7,16 @@ call ends once; no request runs the flow again that may have run, unless the cal
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 from zlib import crc32
 
-from hypothesis import settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from streamflow_client.call import READ, Break, Call, Done, Failed, Faulty, Limits, Open, Outcome, Wait
 from streamflow_client.errors import (
-    ChunkValidationError,
     FlowCancelledError,
     FlowConnectionError,
     FlowError,
@@ -80,41 +79,46 @@ retries = st.builds(
 )
 some_retries = st.sampled_from(range(8)).flatmap(lambda n: retries if n else st.none())
 
+ERRORS = (
+    FlowCancelledError,
+    FlowConnectionError,
+    FlowStatusError,
+    FlowTimeoutError,
+    ProtocolError,
+    StreamInterruptedError,
+)
 
-class Calls(RuleBasedStateMachine):
-    """`at` says what the driver is doing: nothing yet, or waiting for the answer to an action."""
+Draw = Callable[[st.SearchStrategy[Any]], Any]
+Happening = Callable[[Draw], None]
 
-    @initialize(
-        truth=truths,
-        durable=st.sampled_from([True, True, False]),
-        retry=some_retries,
-        timeout=timeouts,
-        resumed_at=st.none() | st.integers(0, 6),
-    )
-    def begin(
-        self, truth: Truth, durable: bool, retry: Retry | None, timeout: Timeout, resumed_at: int | None
-    ) -> None:
-        self.truth, self.retry = truth, retry
-        self.durable = durable or resumed_at is not None
-        self.before = 0 if resumed_at is None else min(resumed_at, len(truth.chunks))
+
+class World:
+    """One call and all around it. `at` says which action the driver is about: none, or one that waits for
+    an event. Methods are what may happen; those that need chance are handed `draw`.
+    """
+
+    def __init__(self, draw: Draw) -> None:
+        self.truth, self.retry = draw(truths), draw(some_retries)
+        resumed_at = draw(st.sampled_from([None, None, None, 0, 1, 3]))
+        self.durable = draw(st.sampled_from([True, True, True, False])) or resumed_at is not None
+        self.before = min(resumed_at or 0, len(self.truth.chunks))
         ticket = None
         if resumed_at is not None:
-            ticket = Ticket(ORIGIN, "f", "s1", self.before, truth.digest(self.before))
+            ticket = Ticket(ORIGIN, "f", "s1", self.before, self.truth.digest(self.before))
         self.now = 1000.0
-        self.at: str = "nothing"
-        self.sent = False
+        self.at = "nothing"
+        self.sent = self.drained = self.cancelled = False
         self.ran = self.ran_before = ticket is not None
         self.left = b""
         self.got: list[bytes] = []
-        self.drained = self.cancelled = False
         self.requests: list[Open] = []
         self.fruitless = self.chunks = 0
         self.ended: Outcome[Any] | None = None
         self.session: Session[Any, Any] = Session(
             Call("f", ORIGIN, "http://h/f", PROTOCOLS["callable"], INPUT, True, ticket),
             Codec[Any, Any, Any]("f", Any, int, str, strict=False),
-            timeout=timeout,
-            retry=retry,
+            timeout=draw(timeouts),
+            retry=self.retry,
             limits=Limits(1000, 1000),
             delay=lambda attempt: attempt / 8,
             key=KEY,
@@ -122,12 +126,11 @@ class Calls(RuleBasedStateMachine):
 
     # --- the driver -----------------------------------------------------------------------------
 
-    def is_free(self) -> bool:
-        return self.at == "nothing" and self.ended is None and not self.session.ready
-
     def go(self) -> None:
         """Ask what to do next, if there is anything to ask."""
-        if not self.is_free() or self.session.settle(self.now):
+        if self.at != "nothing" or self.session.outcome is not None or self.session.ready:
+            return
+        if self.session.settle(self.now):
             return
         action = self.session.step(self.now)
         if isinstance(action, Open):
@@ -141,75 +144,57 @@ class Calls(RuleBasedStateMachine):
             assert action is READ
             self.at = "reading"
 
-    @precondition(is_free)
-    @rule(waits=st.booleans())
-    def begin_to_wait(self, waits: bool) -> None:
-        if waits:
-            self.session.waits(self.now)
-        self.go()
-
     def open(self, request: Open) -> None:
         resumes = "X-Genkit-Stream-Id" in request.headers
         assert request.body == (b"{}" if resumes else INPUT)
         if not resumes:
             allowed = self.retry is not None and self.retry.replay
             assert not self.ran or (allowed and self.chunks == 0), "the flow would run again"
-            assert ("Idempotency-Key" in request.headers) is allowed
+            assert request.headers.get("Idempotency-Key") == (KEY if allowed else None)
         assert not resumes or request.headers["X-Genkit-Stream-Id"] == "s1"
         self.resumes, self.sent, self.ran_before = resumes, False, self.ran
         self.requests.append(request)
         self.fruitless += 1
         assert self.fruitless <= (self.retry.attempts if self.retry else 1), "the budget"
 
-    @precondition(lambda self: self.at == "waiting")
-    @rule(sooner=st.booleans())
-    def wake(self, sooner: bool) -> None:
-        """A cancellation wakes it sooner, and so may a spurious signal."""
-        self.now += 0 if sooner else self.left_to_wait
+    def wake(self) -> None:
+        self.now += self.left_to_wait
         self.session.woke(self.now)
         self.at = "nothing"
 
-    @precondition(lambda self: self.at in ("opening", "reading"))
-    @rule()
+    def wake_early(self) -> None:
+        self.session.woke(self.now)
+        self.at = "nothing"
+
     def run_out(self) -> None:
         deadline = self.session.deadline()
         if deadline is not None:
+            if not self.sent:
+                self.ran = self.ran_before
             self.now = max(self.now, deadline)
             self.session.expired(self.now)
             self.at = "nothing"
 
-    @rule(seconds=st.sampled_from([0.1, 4.0, 59.0, 400.0]))
-    def time_passes(self, seconds: float) -> None:
-        self.now += seconds
+    def pass_time(self, draw: Draw) -> None:
+        self.now += draw(st.sampled_from([0.1, 4.0, 59.0, 400.0]))
 
     # --- the network, before a response -----------------------------------------------------------
 
-    @precondition(lambda self: self.at == "opening" and not self.sent)
-    @rule(reused=st.sampled_from([True, False, None]))
-    def connect(self, reused: bool | None) -> None:
-        self.session.connected(self.now, reused=reused)
+    def connect(self, draw: Draw) -> None:
+        self.session.connected(self.now, reused=draw(st.sampled_from([True, False, None])))
         self.sent = self.ran = True
 
-    @precondition(lambda self: self.at == "opening")
-    @rule(kind=st.sampled_from([*Break]))
-    def fail_before_the_head(self, kind: Break) -> None:
-        if kind is Break.NOT_SENT:
-            self.ran = self.ran_before
-        elif not self.sent:
-            self.connect(None)
-        self.session.broke(kind, "gone", self.now)
+    def fail_to_connect(self) -> None:
+        self.ran = self.ran_before
+        self.session.broke(Break.NOT_SENT, "refused", self.now)
+        self.at = "nothing"
+
+    def fail_before_the_head(self, draw: Draw) -> None:
+        self.session.broke(draw(st.sampled_from([Break.LOST, Break.GARBAGE])), "gone", self.now)
         self.at = "nothing"
 
     # --- the server -------------------------------------------------------------------------------
 
-    def is_asked(self) -> bool:
-        return self.at == "opening" and self.sent
-
-    def is_asked_to_resume(self) -> bool:
-        return self.is_asked() and self.resumes
-
-    @precondition(is_asked)
-    @rule()
     def answer(self) -> None:
         self.reply(self.truth.body)
 
@@ -219,19 +204,14 @@ class Calls(RuleBasedStateMachine):
         self.left = body
         self.at = "nothing"
 
-    @precondition(is_asked)
-    @rule(
-        status=st.sampled_from([400, 429, 500, 503]),
-        retry_after=st.sampled_from([None, "3", "9" * 9]),
-        body=st.sampled_from([b"busy", FLOW_SAYS]),
-        whole=st.booleans(),
-    )
-    def refuse(self, status: int, retry_after: str | None, body: bytes, whole: bool) -> None:
-        headers = {} if retry_after is None else {"retry-after": retry_after}
-        busy = status in (429, 503) and retry_after is not None and body == b"busy" and whole
-        if busy and not self.cancelled:
+    def refuse(self, draw: Draw) -> None:
+        status = draw(st.sampled_from([503, 429, 500, 400]))
+        after = draw(st.sampled_from(["3", None, "9" * 9]))
+        body = draw(st.sampled_from([b"busy", FLOW_SAYS]))
+        whole = draw(st.booleans())
+        if (status in (429, 503) and after is not None and body == b"busy" and whole) and not self.cancelled:
             self.ran = self.ran_before
-        self.session.head(status, "", headers, self.now)
+        self.session.head(status, "", {"retry-after": after} if after else {}, self.now)
         self.session.data(body, self.now)
         if whole:
             self.session.eof(self.now)
@@ -239,28 +219,20 @@ class Calls(RuleBasedStateMachine):
             self.session.broke(Break.LOST, "", self.now)
         self.at = "nothing"
 
-    @precondition(is_asked_to_resume)
-    @rule()
     def forget_the_stream(self) -> None:
         self.session.head(204, "", {}, self.now)
         self.at = "nothing"
         self.ends_with(StreamExpiredError)
 
-    @precondition(is_asked_to_resume)
-    @rule()
     def begin_another_stream(self) -> None:
         self.reply(self.truth.body, "s2")
         self.ends_with(ReplayDivergedError)
 
-    @precondition(lambda self: self.is_asked_to_resume() and self.before + self.chunks > 0)
-    @rule()
     def replay_too_little(self) -> None:
         self.reply(b"".join(self.truth.frames[: self.before + self.chunks - 1]) + RESULT)
         self.session.data(self.left, self.now)
         self.ends_with(ReplayDivergedError)
 
-    @precondition(lambda self: self.is_asked_to_resume() and self.before + self.chunks > 0)
-    @rule()
     def replay_something_else(self) -> None:
         """Only what the caller has is replayed otherwise, so nothing else may come of it."""
         self.reply(b'data: {"message":"else"}\n\n' + b"".join(self.truth.frames[1:]) + self.truth.end)
@@ -272,12 +244,10 @@ class Calls(RuleBasedStateMachine):
 
     # --- the body ---------------------------------------------------------------------------------
 
-    def is_reading(self) -> bool:
-        return self.at == "reading"
+    def send(self, draw: Draw) -> None:
+        self.send_piece(draw(st.integers(1, 120)))
 
-    @precondition(is_reading)
-    @rule(size=st.integers(1, 200))
-    def send(self, size: int) -> None:
+    def send_piece(self, size: int) -> None:
         piece, self.left = self.left[:size], self.left[size:]
         if piece:
             self.session.data(piece, self.now)
@@ -285,80 +255,44 @@ class Calls(RuleBasedStateMachine):
             self.session.eof(self.now)
         self.at = "nothing"
 
-    @precondition(is_reading)
-    @rule(clean=st.booleans(), kind=st.sampled_from([*Break]))
-    def drop(self, clean: bool, kind: Break) -> None:
-        if clean:
+    def ping(self) -> None:
+        self.session.alive(self.now)
+
+    def drop(self, draw: Draw) -> None:
+        kind = draw(st.sampled_from([None, *Break]))
+        if kind is None:
             self.session.eof(self.now)
         else:
             self.session.broke(kind, "gone", self.now)
         self.at = "nothing"
 
-    @precondition(lambda self: self.is_free() or self.at in ("opening", "waiting"))
-    @rule(
-        sizes=st.lists(st.integers(1, 60), min_size=1, max_size=6),
-        takes=st.sampled_from([0, 1, 2, 99]),
-        clean=st.booleans(),
-    )
-    def one_attempt(self, sizes: list[int], takes: int, clean: bool) -> None:
-        """Get an answer, read some of it, lose the rest: the usual trouble in one rule."""
-        self.come_to("opening")
-        if self.at == "opening":
-            self.answer()
-        for size in sizes:
-            self.come_to("reading")
-            if self.at != "reading":
-                return
-            self.send(size)
-            self.counts()
-            self.ends_once()
-            if self.session.ready:
-                self.take(takes)
-            if self.session.ready:
-                return
-        self.come_to("reading")
-        if self.at == "reading":
-            self.drop(clean, Break.LOST)
-
-    def come_to(self, state: str) -> None:
-        for _ in range(3):
-            if self.at == "waiting" and state == "opening":
-                self.wake(sooner=False)
-            self.ends_once()
-            self.go()
-        if self.at == "opening" and not self.sent:
-            self.connect(False)
-
     # --- the caller -------------------------------------------------------------------------------
 
-    @precondition(lambda self: bool(self.session.ready))
-    @rule(count=st.sampled_from([1, 2, 6]))
-    def take(self, count: int) -> None:
-        for _ in range(min(count, len(self.session.ready))):
-            item = self.session.ready.popleft()
-            self.got.append(item.error.raw if isinstance(item, Faulty) else b"%d" % item)
+    def take(self) -> None:
+        item = self.session.ready.popleft()
+        self.got.append(item.error.raw if isinstance(item, Faulty) else b"%d" % item)
 
-    @precondition(lambda self: len(self.requests) > 1)
-    @rule()
+    def wait(self) -> None:
+        self.session.waits(self.now)
+
+    def rest(self) -> None:
+        self.session.rests()
+
     def drain(self) -> None:
         self.session.drain()
         self.drained = True
 
-    @precondition(lambda self: len(self.requests) > 1)  # earlier, most histories would end at once
-    @rule(tell=st.booleans())
-    def cancel(self, tell: bool) -> None:
-        received = len(self.got)
-        stopped = self.session.cancel("stopped", tell=tell)
+    def cancel(self, draw: Draw) -> None:
+        stopped = self.session.cancel("stopped", tell=draw(st.booleans()))
         assert stopped is (self.ended is None and not self.cancelled)
         if stopped:
             self.cancelled = True
             assert not self.session.ready
-            assert self.drained or self.session.received == received
+            assert self.drained or self.session.received == len(self.got)
 
     # --- what holds at every moment ---------------------------------------------------------------
 
-    @invariant()
-    def counts(self) -> None:
+    def check(self) -> None:
         session = self.session
         assert self.got == self.truth.chunks[self.before :][: len(self.got)], "a prefix, in order, once"
         assert session.received == len(self.got) or self.drained
@@ -374,72 +308,103 @@ class Calls(RuleBasedStateMachine):
         assert chunks >= self.chunks or self.cancelled
         self.chunks = chunks
         assert not (self.drained and session.ready)
+        self.check_end()
 
-    @invariant()
-    def ends_once(self) -> None:
+    def check_end(self) -> None:
         outcome = self.session.outcome
         assert self.ended is None or outcome is self.ended, "one outcome"
         if outcome is None or self.ended is not None:
             return
         self.ended = outcome
         if isinstance(outcome, Failed):
-            self.check(outcome.error)
+            self.check_error(outcome.error)
         else:
             assert isinstance(outcome, Done)
             assert outcome.output == "done"
             assert self.truth.end == RESULT
             assert self.before + self.chunks == len(self.truth.chunks), "nothing is missing"
 
-    def check(self, error: FlowError) -> None:
+    def check_error(self, error: FlowError) -> None:
         assert self.session.stamped(error, self.now) is error
         assert isinstance(error, FlowCancelledError) is self.cancelled
-        assert isinstance(
-            error,
-            FlowCancelledError
-            | FlowConnectionError
-            | FlowStatusError
-            | FlowTimeoutError
-            | ProtocolError
-            | StreamInterruptedError,
-        )
-        assert not isinstance(error, ChunkValidationError)
+        assert isinstance(error, ERRORS)
         if isinstance(error, NotFoundError):
             assert self.before + self.chunks == len(self.truth.chunks)
         assert error.received == self.session.received
         assert error.ticket == self.session.ticket()
-        assert error.work_may_have_run is (self.ran or (self.sent and self.cancelled))
+        assert error.work_may_have_run is self.ran
         assert error.timeline is not None
         assert len(error.timeline.attempts) == len(self.requests)
         assert str(error)
 
-    def teardown(self) -> None:
-        """From here on all goes well: then it ends soon."""
-        for _ in range(100):
-            if self.ended is not None:
-                break
-            if self.session.ready:
-                self.take(99)
-            elif self.at == "nothing":
-                self.go()
-            elif self.at == "waiting":
-                self.wake(sooner=False)
-            elif self.at == "reading":
-                self.send(99999)
-            elif self.sent:
-                self.answer()
-            else:
-                self.connect(False)
-            self.counts()
-            self.ends_once()
-        assert self.ended is not None
+    # --- what may happen when ---------------------------------------------------------------------
+
+    def choices(self) -> list[Happening]:
+        """As often as they should: most of what happens brings the call on."""
+        anytime: list[Happening] = [self.pass_time, lambda draw: self.ping()]
+        if len(self.requests) > 1:
+            anytime += [self.cancel, lambda draw: self.drain()]
         if self.session.ready:
-            self.take(99)
-        self.counts()
-        if isinstance(self.ended, Done) and not self.drained:
-            assert self.got == self.truth.chunks[self.before :]
+            return [*anytime, *[lambda draw: self.take()] * 12]
+        anytime += [lambda draw: self.wait(), lambda draw: self.rest()]
+        usual: dict[str, list[Happening]] = {
+            "nothing": [],
+            "waiting": [*[lambda draw: self.wake()] * 12, lambda draw: self.wake_early()],
+            "opening": [
+                *[self.connect] * 12,
+                lambda draw: self.fail_to_connect(),
+                lambda draw: self.run_out(),
+            ],
+            "reading": [*[self.send] * 9, self.drop, self.drop, lambda draw: self.run_out()],
+        }
+        if self.at == "opening" and self.sent:
+            return [*anytime, *self.answers()]
+        return [*anytime, *usual[self.at]]
+
+    def answers(self) -> list[Happening]:
+        often: list[Happening] = [lambda draw: self.answer()] * 12
+        seldom: list[Happening] = [self.fail_before_the_head, self.refuse, lambda draw: self.run_out()]
+        if self.resumes:
+            seldom += [lambda draw: self.forget_the_stream(), lambda draw: self.begin_another_stream()]
+            if self.before + self.chunks:
+                seldom += [lambda draw: self.replay_too_little()]
+                often += [lambda draw: self.replay_something_else()] * 2
+        return often + seldom
 
 
-Calls.TestCase.settings = settings(
-    max_examples=400, stateful_step_count=40, deadline=None, derandomize=True, database=None
-)
-TestCalls = Calls.TestCase
+@settings(max_examples=1000, deadline=None, derandomize=True, database=None)
+@given(st.data())
+def test_whatever_happens_the_caller_gets_a_prefix_of_the_truth_and_one_end(data: st.DataObject) -> None:
+    world = World(data.draw)
+    for _ in range(60):
+        world.go()
+        world.check()
+        if world.ended is not None and not world.session.ready:
+            break
+        data.draw(st.sampled_from(world.choices()))(data.draw)
+        world.check()
+    end_well(world, data.draw)
+
+
+def end_well(world: World, draw: Draw) -> None:
+    """From here on all goes well: then the call ends soon."""
+    for _ in range(100):
+        world.go()
+        world.check()
+        if world.session.ready:
+            world.take()
+        elif world.ended is not None:
+            break
+        elif world.at == "waiting":
+            world.wake()
+        elif world.at == "reading":
+            world.send_piece(99_999)
+        elif world.sent:
+            world.answer()
+        else:
+            world.connect(draw)
+        world.check()
+    assert world.ended is not None
+    assert not world.session.ready
+    if isinstance(world.ended, Done) and not world.drained:
+        assert world.got == world.truth.chunks[world.before :]
