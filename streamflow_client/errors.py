@@ -32,8 +32,6 @@ from pydantic_core import InitErrorDetails, PydanticCustomError, ValidationError
 from .text import one_line, shown
 
 if TYPE_CHECKING:
-    from pydantic_core import PydanticSerializationError
-
     from .ticket import Ticket
     from .timeline import Timeline
 
@@ -168,15 +166,15 @@ class FlowValidationError(FlowError, ValueError):
     """A value does not have the flow's type.
 
     Attributes:
-        validation_error: pydantic's own error, with `.errors()`; the message leaves input values
-            out, for they may be secret.
+        validation_error: pydantic's own error, with `.errors()`, or what else a validator of yours raised;
+            the message leaves input values out, for they may be secret.
     """
 
     def __init__(
         self,
         message: str,
         *,
-        validation_error: ValidationError | PydanticSerializationError,
+        validation_error: Exception,
         flow: str | None = None,
     ) -> None:
         super().__init__(message, flow=flow)
@@ -186,15 +184,13 @@ class FlowValidationError(FlowError, ValueError):
         return self.__dict__ | {"validation_error": _portable(self.validation_error)}
 
 
-def _portable(
-    error: ValidationError | PydanticSerializationError,
-) -> ValidationError | PydanticSerializationError:
-    """`error` itself if it pickles; else without the inputs and contexts, one of which does not."""
-    if not isinstance(error, ValidationError):
-        return error  # nothing but a text
+def _portable(error: Exception) -> Exception:
+    """`error` itself if it pickles; else what can be kept of it."""
     try:
-        pickle.dumps(error)
+        pickle.loads(pickle.dumps(error))  # noqa: S301 - what was dumped right here
     except Exception:  # noqa: BLE001 - whatever the `__reduce__` of someone else's object raises
+        if not isinstance(error, ValidationError):
+            return ValueError(f"{type(error).__name__}: {error}")
         found = error.errors(include_input=False, include_context=False, include_url=False)
         custom: Any = PydanticCustomError  # it wants literals
         told = [
@@ -261,7 +257,8 @@ class FlowStatusError(FlowError):
         self.trace_id = trace_id
 
     def _summary(self) -> str:
-        http = f" (HTTP {self.http_status})" if self.http_status and self.http_status >= 400 else ""
+        told = self.http_status is None or self.message.startswith(f"HTTP {self.http_status}")
+        http = "" if told or self.http_status == 200 else f" (HTTP {self.http_status})"
         return f"{shown(self.status, 40)}{http}: {shown(self.message)}"
 
 

@@ -42,7 +42,7 @@ from .errors import (
 )
 from .options import Retry, Timeout
 from .tally import Tally
-from .text import excerpt, one_line, shown, shown_bytes
+from .text import shown, shown_bytes, without_secrets
 from .ticket import Ticket
 from .timeline import Attempt, Phase, Timeline
 from .wire.codec import Codec, is_not_json
@@ -104,6 +104,7 @@ class Session(Generic[ChunkT, OutputT]):
         self._clocks = Clocks(timeout, streaming=call.streaming)
         self._tally = Tally(call.resume)
         self._attempts: list[Attempt] = []
+        self._bytes = 0  # of the newest attempt's body
         self._tries_left = retry.attempts if retry else 1
         self._tries = 0
         self._wakes = 0.0
@@ -119,9 +120,9 @@ class Session(Generic[ChunkT, OutputT]):
     # --- what the driver and the stream ask ----------------------------------------------------------
 
     @property
-    def is_reading(self) -> bool:
-        """Whether a response is there to be read."""
-        return self._state is _State.READING
+    def is_answering(self) -> bool:
+        """Whether a response is there, and it is no error."""
+        return self._state is _State.READING and not self._response.is_error
 
     @property
     def wants_telling(self) -> bool:
@@ -182,6 +183,7 @@ class Session(Generic[ChunkT, OutputT]):
 
     def timeline(self, now: float) -> Timeline:
         """What happened so far."""
+        self._amend()
         clocks = self._clocks
         return Timeline(
             attempts=tuple(self._attempts),
@@ -232,7 +234,7 @@ class Session(Generic[ChunkT, OutputT]):
         if not self._hears(now, _State.READING):
             return
         reply = self._response
-        self._amend(bytes=self._attempts[-1].bytes + len(data))
+        self._bytes += len(data)
         comments = reply.comments
         try:
             for frames in reply.feed(data):
@@ -346,6 +348,7 @@ class Session(Generic[ChunkT, OutputT]):
         self._tries += 1
         self._tries_left -= 1
         began = now if self._clocks.began is None else self._clocks.began
+        self._bytes = 0
         self._attempts.append(Attempt(len(self._attempts) + 1, now - began))
         if not self._resuming:
             return Open(self.call.url, self._request_headers(), self.call.body)
@@ -377,7 +380,7 @@ class Session(Generic[ChunkT, OutputT]):
     def _no_body(self, status: int, headers: Mapping[str, str]) -> None:
         if status != 204:
             self._spared = True
-            target = shown(headers.get("location", "nowhere"))
+            target = shown(without_secrets(headers.get("location", "nowhere")))
             self._fail(
                 ProtocolError(
                     f"the server redirects (HTTP {status}) to {target}; redirects are never followed, "
@@ -427,7 +430,7 @@ class Session(Generic[ChunkT, OutputT]):
                 try:
                     ready.append(decode(frame))
                     tally.seen += 1
-                except ValidationError as error:
+                except Exception as error:  # noqa: BLE001 - a validator of the caller's may raise anything
                     self._odd_chunk(frame, error, now)
             if self._state is not _State.READING:
                 break
@@ -445,7 +448,7 @@ class Session(Generic[ChunkT, OutputT]):
         if not (self._draining or self._tally.to_skip):
             try:
                 self.ready.append(self._codec.chunk(payload))
-            except ValidationError as error:
+            except Exception as error:  # noqa: BLE001 - as above
                 self._odd_chunk(payload, error, now)
             else:
                 self._tally.count(payload, len(self.ready))
@@ -465,9 +468,9 @@ class Session(Generic[ChunkT, OutputT]):
         else:
             self.notes.append("replayed chunks differ in their bytes from those received before")
 
-    def _odd_chunk(self, payload: bytes, error: ValidationError, now: float) -> None:
+    def _odd_chunk(self, payload: bytes, error: Exception, now: float) -> None:
         """Not of the chunk type; or an envelope with more in it than its first key."""
-        if is_not_json(error):
+        if isinstance(error, ValidationError) and is_not_json(error):
             self._reframed(payload, "message", now)
             return
         fault = ChunkValidationError(
@@ -511,17 +514,17 @@ class Session(Generic[ChunkT, OutputT]):
             return
         try:
             output = self._codec.output(b"null" if frame.payload is None else frame.payload)
-        except ValidationError as error:
+        except Exception as error:  # noqa: BLE001 - as above
             self._odd_output(frame, error, now)
         else:
             self._end(Done(output))
 
-    def _odd_output(self, frame: Result, error: ValidationError, now: float) -> None:
+    def _odd_output(self, frame: Result, error: Exception, now: float) -> None:
         """Not of the output type; JavaScript's `undefined`; or an envelope with more in it."""
         if frame.payload is None and frame.trace_id is None and self._response.is_stream:
             # `data: {}` at the end of a stream: a drop just as well, unless None is an output
             self._dropped("the stream ended without a result", now)
-        elif frame.payload is not None and is_not_json(error):
+        elif frame.payload is not None and isinstance(error, ValidationError) and is_not_json(error):
             self._reframed(frame.payload, "result", now)
         else:
             self._end(Unfit(_unfit(frame.payload or b"", error)))
@@ -632,7 +635,8 @@ class Session(Generic[ChunkT, OutputT]):
         self._end(Failed(error))
 
     def _end(self, outcome: Outcome[OutputT]) -> None:
-        self._last_phase = self._phase()
+        told = self.clean and isinstance(outcome, Failed) and isinstance(outcome.error, FlowStatusError)
+        self._last_phase = "answered" if told else self._phase()
         self._state = _State.ENDED
         self._clocks.pausing()
         self.clean = self.clean or not isinstance(outcome, Failed)
@@ -641,7 +645,7 @@ class Session(Generic[ChunkT, OutputT]):
 
     def _amend(self, **facts: Any) -> None:
         if self._attempts:
-            self._attempts[-1] = replace(self._attempts[-1], **facts)
+            self._attempts[-1] = replace(self._attempts[-1], bytes=self._bytes, **facts)
 
     def _phase(self) -> Phase:
         if self._state is _State.OPENING:
@@ -665,7 +669,7 @@ def _expired_error() -> StreamExpiredError:
     return StreamExpiredError("the server no longer knows this stream; start the flow anew")
 
 
-def _unfit(payload: bytes, error: ValidationError) -> OutputValidationError:
+def _unfit(payload: bytes, error: Exception) -> OutputValidationError:
     unfit = OutputValidationError(
         f"the output is not of the flow's output type: {reasons(error)}", validation_error=error
     )
@@ -673,11 +677,12 @@ def _unfit(payload: bytes, error: ValidationError) -> OutputValidationError:
     return unfit
 
 
-def reasons(error: ValidationError) -> str:
+def reasons(error: Exception) -> str:
     """Where and why a value is not of a type, without the values themselves, which may be secret."""
+    if not isinstance(error, ValidationError):
+        return f"its validator raised {type(error).__name__}"
     found = error.errors(include_input=False, include_url=False, include_context=False)
-    parts = [f"{'.'.join(map(str, item['loc'])) or 'value'}: {item['msg']}" for item in found]
-    return excerpt(one_line("; ".join(parts)), 500)
+    return shown("; ".join(f"{'.'.join(map(str, item['loc'])) or 'value'}: {item['msg']}" for item in found))
 
 
 def _ending(outcome: Outcome[Any]) -> str:

@@ -530,7 +530,7 @@ def _never(session: Session[Any, Any]) -> bool:
 
 
 def _has_response(session: Session[Any, Any]) -> bool:
-    return session.is_reading
+    return session.is_answering
 
 
 def _has_chunk(session: Session[Any, Any]) -> bool:

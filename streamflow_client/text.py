@@ -5,6 +5,8 @@ In: text or bytes of a server. Out: text that is safe to show. Pure.
 
 from __future__ import annotations
 
+import re
+
 SHOWN = 200  # characters or bytes of foreign text in one message (DESIGN §6)
 
 
@@ -23,6 +25,14 @@ def one_line(text: str) -> str:
 def shown(text: str, limit: int = SHOWN) -> str:
     """The beginning of `text` on one line; the rest is not even looked at, however long."""
     return excerpt(one_line(text[: limit + 1]), limit)
+
+
+_SECRETS = re.compile(r"(?<=//)[^/?#]*@|[?#].*", re.DOTALL)
+
+
+def without_secrets(url: str) -> str:
+    """A URL without user info, query and fragment, which may hold tokens."""
+    return _SECRETS.sub("", url)
 
 
 def shown_bytes(data: bytes, limit: int = SHOWN) -> str:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-Phase = Literal["connecting", "waiting for headers", "reading the body", "waiting to retry", "ended"]
+Phase = Literal["connecting", "waiting for headers", "reading the body", "waiting to retry", "answered"]
 
 
 @dataclass(frozen=True, slots=True)

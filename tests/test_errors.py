@@ -321,8 +321,8 @@ def test_texts(made: str, text: str) -> None:
             "connecting after 5.00 s, 1 attempt, 0 bytes, 0 chunks",
         ),
         (
-            Timeline((), "ended", 0, 0, 0, 0.0, 0.0),
-            "ended after 0.00 s, 0 attempts, 0 bytes, 0 chunks, last byte 0.00 s ago, last chunk 0.00 s ago",
+            Timeline((), "answered", 0, 0, 0, 0.0, 0.0),
+            "answered after 0.00 s, 0 attempts, 0 bytes, 0 chunks, last byte 0.00 s ago, last chunk 0.00 s ago",
         ),
     ],
 )

@@ -15,6 +15,7 @@ import httpx2
 import pytest
 
 from drivers import DRIVERS, Driver, spawn
+from small_http2 import SmallHttp2
 from streamflow_client import (
     FlowCancelledError,
     FlowConnectionError,
@@ -286,6 +287,27 @@ def test_closing_a_stream_early_frees_the_connection(driver: Driver, library: An
             with client.flow("count").stream(2) as stream:
                 next(stream)
         assert client.flow("echo")(1) == 1
+
+
+# httpcore nests generators and leaves the inner ones to the garbage collector, of which trio complains.
+@pytest.mark.filterwarnings("ignore:Async generator 'httpcore:ResourceWarning")
+@each_client
+def test_http_2_streams_share_a_connection_that_none_of_them_closes(driver: Driver, library: Any) -> None:
+    with SmallHttp2() as server:
+        theirs = make(driver, library, http2=True, verify=server.client_ssl_context())
+        timeout = Timeout(idle=10, total=20)
+        with driver.client(None, url=server.url, http_client=theirs, timeout=timeout) as client:
+            left, cancelled = (client.flow("slow").stream() for _ in range(2))
+            with client.flow("quick").stream() as stream:
+                assert (next(left), next(cancelled)) == (1, 1)
+                left.close()
+                cancelled.cancel()
+                with pytest.raises(FlowCancelledError):
+                    next(cancelled)
+                assert list(stream) == [1]
+                assert stream.response.http_version == "HTTP/2"
+            assert client.flow("quick").stream().result() == 2
+        assert server.connections == 1
 
 
 def test_http_2_lends_no_socket_since_it_is_shared() -> None:

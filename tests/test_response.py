@@ -62,7 +62,14 @@ FLOW, NEVER, MAYBE = (True, True), (False, False), (False, True)  # from_flow, m
         (500, "", b"<p>" * 2000 + b"<title>late</title>", ("INTERNAL", "HTTP 500"), MAYBE),
         # gateways and frameworks
         (401, "", b'{"detail":"Not authenticated"}', ("UNAUTHENTICATED", "Not authenticated"), MAYBE),
-        (422, "No", b'{"detail":[{"loc":["a"]}]}', ("FAILED_PRECONDITION", "HTTP 422 No"), MAYBE),
+        (422, "No", b'{"detail":[{"loc":["a"]},1]}', ("INVALID_ARGUMENT", "HTTP 422 No"), NEVER),
+        (
+            422,
+            "",
+            b'{"detail":[{"loc":["body","data"],"msg":"Field required"},{"loc":1,"msg":"?"}]}',
+            ("INVALID_ARGUMENT", "body.data: Field required; : ?"),
+            NEVER,
+        ),
         (403, "", b'{"message":"Forbidden"}', ("PERMISSION_DENIED", "Forbidden"), MAYBE),
         (429, "", b'{"error":"slow down"}', ("RESOURCE_EXHAUSTED", "slow down"), MAYBE),
         (429, "", b'{"error":{"type":"rate","message":"slow"}}', ("RESOURCE_EXHAUSTED", "slow"), MAYBE),

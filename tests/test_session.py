@@ -1022,10 +1022,10 @@ def test_each_attempt_has_a_connection_of_its_own() -> None:
 
 def test_a_response_is_there_from_its_head_to_its_end() -> None:
     driver = Driver(CUT, [])
-    seen = [driver.session.is_reading]
+    seen = [driver.session.is_answering]
     for _ in range(3):
         driver.step()
-        seen.append(driver.session.is_reading)
+        seen.append(driver.session.is_answering)
     assert seen == [False, True, True, False]
 
 

@@ -454,6 +454,11 @@ def _status_name(told: Any) -> str | None:
     return GRPC_CODES[told] if is_code else None
 
 
+def is_list(value: Any) -> TypeIs[list[Any]]:
+    """Whether a parsed JSON value is an array."""
+    return isinstance(value, list)
+
+
 def is_object(value: Any) -> TypeIs[dict[str, Any]]:
     """Whether a parsed JSON value is an object."""
     return isinstance(value, dict)

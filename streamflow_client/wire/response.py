@@ -17,7 +17,7 @@ from typing import Any
 from pydantic_core import from_json
 
 from ..text import shown
-from .frames import GRPC_CODES, Failure, Malformed, failure_of, is_object, names_status
+from .frames import GRPC_CODES, Failure, Malformed, failure_of, is_list, is_object, names_status
 
 # https://github.com/googleapis/googleapis/blob/master/google/rpc/code.proto, and for the ranges the
 # mapping of HTTP to gRPC in grpc/grpc doc/http-grpc-status-mapping.md and Google's API clients.
@@ -29,6 +29,7 @@ _STATUS_OF_HTTP = {
     408: "DEADLINE_EXCEEDED",
     409: "ABORTED",
     416: "OUT_OF_RANGE",
+    422: "INVALID_ARGUMENT",
     429: "RESOURCE_EXHAUSTED",
     499: "CANCELLED",
     501: "UNIMPLEMENTED",
@@ -38,7 +39,7 @@ _STATUS_OF_HTTP = {
 }
 
 # No gRPC code becomes one of these, so the HTTP layer in front of the flow said it.
-_NEVER_FLOWS = frozenset({405, 406, 411, 413, 414, 415, 417, 421, 426, 431})
+_NEVER_FLOWS = frozenset({405, 406, 411, 413, 414, 415, 417, 421, 422, 426, 431})
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,8 +99,21 @@ def _told(value: dict[str, Any]) -> str:
     """FastAPI says `detail`, others `message` or `error`."""
     inner = value.get("error")
     places = [value, inner] if is_object(inner) else [value]
-    texts = (place.get(key) for place in places for key in ("detail", "message", "error"))
-    return next((text for text in texts if isinstance(text, str)), "")
+    texts = [place.get(key) for place in places for key in ("detail", "message", "error")]
+    return next((text for text in texts if isinstance(text, str)), "") or _complaints(value.get("detail"))
+
+
+def _complaints(detail: Any) -> str:
+    """FastAPI's validation of a request: `[{"loc": ["body", "data"], "msg": "Field required"}]`."""
+    return "; ".join(
+        f"{'.'.join(map(str, _list(line.get('loc'))))}: {line['msg']}"
+        for line in _list(detail)
+        if is_object(line) and isinstance(line.get("msg"), str)
+    )
+
+
+def _list(value: Any) -> list[Any]:
+    return value if is_list(value) else []
 
 
 def _is_no_route(value: dict[str, Any] | None, text: str) -> bool:
