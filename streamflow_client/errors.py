@@ -257,9 +257,9 @@ class FlowStatusError(FlowError):
         self.trace_id = trace_id
 
     def _summary(self) -> str:
-        told = self.http_status is None or self.message.startswith(f"HTTP {self.http_status}")
-        http = "" if told or self.http_status == 200 else f" (HTTP {self.http_status})"
-        return f"{shown(self.status, 40)}{http}: {shown(self.message)}"
+        http = f" (HTTP {self.http_status})" if self.http_status and self.http_status >= 400 else ""
+        words = self.message.removeprefix(f"HTTP {self.http_status} ")  # said already
+        return f"{shown(self.status, 40)}{http}: {shown(words)}"
 
 
 class ServerCancelledError(FlowStatusError):

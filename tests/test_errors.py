@@ -322,7 +322,10 @@ def test_texts(made: str, text: str) -> None:
         ),
         (
             Timeline((), "answered", 0, 0, 0, 0.0, 0.0),
-            "answered after 0.00 s, 0 attempts, 0 bytes, 0 chunks, last byte 0.00 s ago, last chunk 0.00 s ago",
+            (
+                "answered after 0.00 s, 0 attempts, 0 bytes, 0 chunks, "
+                "last byte 0.00 s ago, last chunk 0.00 s ago"
+            ),
         ),
     ],
 )

@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 import ssl
 from collections.abc import AsyncIterable, AsyncIterator, Iterable
+from contextlib import suppress
 from time import monotonic
 from typing import Any, cast
 
@@ -23,6 +24,7 @@ from .settings import (
     MOST_IDLE,
     REUSE_SECONDS,
     SOCKS_VERSIONS,
+    ServerLeft,
     core_request,
     has_idle,
     is_secure,
@@ -54,7 +56,12 @@ class AsyncClockedTransport(httpx.AsyncBaseTransport):
         self._most_idle = MOST_IDLE
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-        lane, reused = await self._take(origin_of(request.url))
+        while True:
+            lane, reused = await self._take(origin_of(request.url))
+            with suppress(ServerLeft):  # then nothing was written, so another lane may take the request
+                return await self._run(request, lane, reused=reused)
+
+    async def _run(self, request: httpx.Request, lane: _Lane, *, reused: bool) -> httpx.Response:
         try:
             lane.serve(running.get(), reused=reused)
             response = await lane.connection.handle_async_request(core_request(request))
@@ -214,6 +221,8 @@ class _Stream(httpcore.AsyncNetworkStream):
     async def write(self, buffer: bytes, timeout: float | None = None) -> None:
         exchange = self._lane.exchange
         if exchange is not None and self._carries_request and not buffer.startswith(SOCKS_VERSIONS):
+            if self._lane.reused and not exchange.session.was_sent and self.get_extra_info("is_readable"):
+                raise ServerLeft
             exchange.sending(reused=self._lane.reused)
         for start in range(0, len(buffer), _WRITE_SIZE):
             seconds = seconds_left(exchange, timeout, httpcore.WriteTimeout)

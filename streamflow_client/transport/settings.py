@@ -128,6 +128,10 @@ def has_idle(connection: Any) -> bool:
 # --- requests and errors -----------------------------------------------------------------------------
 
 
+class ServerLeft(Exception):
+    """The server closed a connection that waited for reuse. Nothing was written."""
+
+
 def origin_of(url: httpx.URL) -> Origin:
     """The port is always told, since httpcore wants it."""
     return url.raw_scheme, url.raw_host, url.port or (443 if url.scheme == "https" else 80)
@@ -196,10 +200,10 @@ def raise_as_httpx(error: BaseException, proxy: httpx.Proxy | None = None) -> No
 
 
 def _reason(error: BaseException) -> str:
-    """Why a connection could not be made: anyio hides it in a cause, asyncio and trio behind an address."""
+    """Why a connection failed: anyio hides it in a cause, asyncio and trio behind an address."""
     cause = error
-    if isinstance(error, httpcore.ConnectError):
-        if isinstance(error.args[0], BaseException):
+    if isinstance(error, httpcore.NetworkError):
+        if error.args and isinstance(error.args[0], BaseException):
             cause = error.args[0]
         while cause.__cause__ is not None:
             cause = cause.__cause__

@@ -10,6 +10,7 @@ import math
 import socket
 import ssl
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from time import monotonic
 from typing import Any
 
@@ -23,6 +24,7 @@ from .settings import (
     MOST_IDLE,
     REUSE_SECONDS,
     SOCKS_VERSIONS,
+    ServerLeft,
     core_request,
     has_idle,
     is_secure,
@@ -55,7 +57,12 @@ class ClockedTransport(httpx.BaseTransport):
         self._most_idle = MOST_IDLE
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
-        lane, reused = self._take(origin_of(request.url))
+        while True:
+            lane, reused = self._take(origin_of(request.url))
+            with suppress(ServerLeft):  # then nothing was written, so another lane may take the request
+                return self._run(request, lane, reused=reused)
+
+    def _run(self, request: httpx.Request, lane: _Lane, *, reused: bool) -> httpx.Response:
         try:
             lane.serve(running.get(), reused=reused)
             response = lane.connection.handle_request(core_request(request))
@@ -230,6 +237,8 @@ class _Stream(httpcore.NetworkStream):
     def write(self, buffer: bytes, timeout: float | None = None) -> None:
         exchange = self._lane.exchange
         if exchange is not None and self._carries_request and not buffer.startswith(SOCKS_VERSIONS):
+            if self._lane.reused and not exchange.session.was_sent and self.get_extra_info("is_readable"):
+                raise ServerLeft
             exchange.sending(reused=self._lane.reused)
         for start in range(0, len(buffer), _WRITE_SIZE):
             seconds = seconds_left(exchange, timeout, httpcore.WriteTimeout)
