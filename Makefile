@@ -19,7 +19,7 @@ demo: $(VENV)/installed ## run the demonstration: a server and a client on this 
 # `coverage run -m pytest`, not pytest-cov: the reason stands in pyproject.toml.
 test: $(VENV)/developed ## run every test that needs only Python, with branch coverage
 	@$(BIN)/coverage erase
-	@$(BIN)/coverage run -m pytest -m "not node" $(PYTEST_ARGS)
+	@$(BIN)/coverage run -m pytest -n 2 -m "not node" $(PYTEST_ARGS)
 	@$(BIN)/coverage combine --quiet
 	@$(BIN)/coverage report
 

@@ -289,7 +289,7 @@ def test_closing_a_stream_early_frees_the_connection(driver: Driver, library: An
         assert client.flow("echo")(1) == 1
 
 
-# httpx and httpcore nest generators and leave the inner ones to the garbage collector, of which trio complains.
+# httpx and httpcore nest generators and leave the inner ones to the garbage collector: trio complains.
 @pytest.mark.filterwarnings("ignore:Async generator 'http:ResourceWarning")
 @each_client
 def test_http_2_streams_share_a_connection_that_none_of_them_closes(driver: Driver, library: Any) -> None:

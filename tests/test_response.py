@@ -211,7 +211,9 @@ def test_a_gzip_bomb_comes_in_pieces() -> None:
 
 
 @pytest.mark.parametrize(
-    "body", [b"no gzip", gzip.compress(b"a" * 50)[:-9] + b"x" * 9, gzip.compress(b"a") + b"no"]
+    "body",
+    [b"no gzip", gzip.compress(b"a" * 50)[:-9] + b"x" * 9, gzip.compress(b"a") + b"no"],
+    ids=["none", "wrong check sum", "rubbish behind"],
 )
 def test_broken_gzip(body: bytes) -> None:
     end: Any = hear([body], headers={"content-encoding": "gzip"}).end

@@ -1182,7 +1182,7 @@ def test_what_the_network_says_after_the_end_does_not_count(event: Event) -> Non
         assert driver.session.received == len(chunks)
 
 
-@pytest.mark.parametrize("name", EVERY_EVENT.keys() - {"woke"})
+@pytest.mark.parametrize("name", sorted(EVERY_EVENT.keys() - {"woke"}))
 def test_what_comes_after_an_attempt_was_given_up_does_not_count(name: str) -> None:
     driver = Driver(REFUSED, OK)
     driver.step()

@@ -339,6 +339,21 @@ def test_a_connection_that_the_server_closed_is_not_reused(driver: Driver, tls: 
         assert stub.run_count("echo") == 2
 
 
+@each_driver
+def test_a_connection_that_the_server_closes_after_the_look_at_it_is_not_written_to(
+    driver: Driver, stub: StubServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for lane in (sync._Lane, aio._Lane):
+        monkeypatch.setattr(lane, "is_fresh", lambda _: True)
+    stub.script("echo", faults.close_idle_after(0))
+    with driver.client(stub, retry=None) as client:
+        unary(client)
+        stub.wait_until(lambda: stub.connections.open == 0)
+        unary(client)
+    assert [request.connection for request in stub.requests] == [1, 2]
+    assert stub.run_count("echo") == 2
+
+
 def test_idle_lanes_are_given_up_oldest_first_over_all_origins() -> None:
     class Lane:
         def __init__(self, origin: str, idle_since: float) -> None:
