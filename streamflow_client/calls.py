@@ -27,6 +27,7 @@ from .ticket import Ticket
 from .wire.codec import Codec, Unset
 from .wire.request import (
     PROTOCOLS,
+    STREAM_ID_HEADER,
     BaseUrl,
     ProtocolName,
     WireProtocol,
@@ -280,10 +281,11 @@ def ticket_for(settings: Settings, definition: FlowDef[Any, Any, Any], where: Ti
     """The place to resume at; a bare stream id means from the first chunk.
 
     Raises:
-        ValueError: the ticket is for another server or flow, or the protocol cannot resume.
+        ValueError: the ticket is for another server or flow, the id is none, or the protocol cannot resume.
     """
     if settings.protocol != "callable":
         raise ValueError(f"the {settings.protocol} protocol cannot resume streams")
+    check_headers({STREAM_ID_HEADER: where if isinstance(where, str) else where.stream_id})
     if isinstance(where, str):
         return Ticket(settings.base.origin, definition.name, where, received=0, digest=0)
     if where.origin != settings.base.origin or where.flow != definition.name:

@@ -406,10 +406,7 @@ class FlowStream(Generic[ChunkT, OutputT]):
         if not self._reader.acquire(blocking=False):
             raise RuntimeError("the stream is being read already")
         try:
-            with self._exchange.lock:
-                session.waits(monotonic())
-                if drain:
-                    session.drain()
+            self._exchange.waits(drain=drain)
             while session.outcome is None and not enough(session):
                 self._step(session)
             if session.outcome is not None:
@@ -418,6 +415,7 @@ class FlowStream(Generic[ChunkT, OutputT]):
             self._interrupted()
             raise
         finally:
+            self._exchange.rests()
             self._reader.release()
         return session
 

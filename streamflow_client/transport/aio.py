@@ -38,6 +38,8 @@ from .settings import (
 
 _WRITE_SIZE = 256 * 1024  # a long upload asks the clocks again after each piece
 
+_BACKEND = cast("httpcore.AsyncNetworkBackend", httpcore.AnyIOBackend())
+
 
 class AsyncClockedTransport(httpx.AsyncBaseTransport):
     """An httpx transport whose waits obey the call that runs on it.
@@ -142,7 +144,6 @@ class _Lane(httpcore.AsyncNetworkBackend):
         self._dialled = False
         self._tls_layers = tls_layers(origin, proxy)
         self._stream: _Stream | None = None
-        self._backend = cast("httpcore.AsyncNetworkBackend", httpcore.AnyIOBackend())
         self.connection = _connection(origin, ssl_context, proxy, self)
 
     def serve(self, exchange: Exchange | None, *, reused: bool) -> None:
@@ -191,7 +192,7 @@ class _Lane(httpcore.AsyncNetworkBackend):
         """anyio tries the addresses of a name side by side."""
         self._dialled = True
         seconds = seconds_left(self.exchange, timeout, httpcore.ConnectTimeout)
-        return self.adopt(await self._backend.connect_tcp(host, port, seconds), tls=False)
+        return self.adopt(await _BACKEND.connect_tcp(host, port, seconds), tls=False)
 
     def adopt(self, inner: httpcore.AsyncNetworkStream, *, tls: bool) -> _Stream:
         """From now on this is the lane's stream, and its socket the one that stops the exchange."""

@@ -74,10 +74,12 @@ class Exchange:
                 self.session.connected(monotonic(), reused=reused)
             return True
 
-    def waits(self) -> None:
-        """The caller begins to wait for what comes next."""
+    def waits(self, *, drain: bool) -> None:
+        """The caller begins to wait for what comes next; to `drain`, for the output only."""
         with self.lock:
             self.session.waits(monotonic())
+            if drain:
+                self.session.drain()
         self.hurry()
 
     def rests(self) -> None:

@@ -39,6 +39,8 @@ from .settings import (
 # A long upload asks the clocks again after each piece; httpcore waits for its every part as long.
 _WRITE_SIZE = 16 * 1024
 
+_BACKEND = httpcore.SyncBackend()
+
 
 class ClockedTransport(httpx.BaseTransport):
     """An httpx transport whose waits obey the call that runs on it.
@@ -142,7 +144,6 @@ class _Lane(httpcore.NetworkBackend):
         self._dialled = False
         self._tls_layers = tls_layers(origin, proxy)
         self._stream: _Stream | None = None
-        self._backend = httpcore.SyncBackend()
         self.connection = _connection(origin, ssl_context, proxy, self)
 
     def serve(self, exchange: Exchange | None, *, reused: bool) -> None:
@@ -199,7 +200,7 @@ class _Lane(httpcore.NetworkBackend):
     def _dial(self, address: str, port: int, timeout: float | None, share: int) -> httpcore.NetworkStream:
         seconds = seconds_left(self.exchange, timeout, httpcore.ConnectTimeout)
         seconds = None if seconds is None else seconds / share
-        return self.adopt(self._backend.connect_tcp(address, port, seconds), tls=False)
+        return self.adopt(_BACKEND.connect_tcp(address, port, seconds), tls=False)
 
     def adopt(self, inner: httpcore.NetworkStream, *, tls: bool) -> _Stream:
         """From now on this is the lane's stream, and its socket the one that stops the exchange."""
