@@ -507,12 +507,3 @@ def test_a_callers_own_client_is_used_and_not_closed(driver: Driver, mode: Mode)
             assert not http_client.is_closed
         assert stub.requests[0].headers["x-mine"] == "yes"
         assert json.loads(stub.requests[0].body) == {"data": 2}
-
-
-@pytest.mark.parametrize("stream_id", ["h\u00e9", "two\r\nlines"])
-def test_a_stream_id_that_no_server_issues_is_refused_and_not_repeated(stream_id: str) -> None:
-    with Client("http://localhost:3400") as client:
-        for where in (stream_id, Ticket("http://localhost:3400", "f", stream_id, 0, 0)):
-            with pytest.raises(ValueError, match="x-genkit-stream-id") as caught:
-                client.flow("f").resume(where)
-            assert stream_id not in str(caught.value)

@@ -259,6 +259,31 @@ def test_each_clock_ends_the_call_in_time(driver: Driver, library: Any, stub: St
         stub.wait_until(lambda: stub.connections.open == 0)
 
 
+@each_client
+def test_the_time_that_the_caller_takes_does_not_count(
+    driver: Driver, library: Any, stub: StubServer
+) -> None:
+    go_on = threading.Event()
+
+    @stub.flow
+    def patient(request: int, send: Callable[[int], None]) -> int:
+        send(0)
+        assert go_on.wait(5)
+        send(1)
+        return request
+
+    stub.script("patient", faults.stall(after_chunks=2))
+    options: dict[str, Any] = {"timeout": Timeout(idle=0.2, progress=0.2), "retry": None}
+    with driver.client(stub, http_client=make(driver, library), **options) as client:
+        stream = client.flow("patient").stream(1)
+        assert next(stream) == 0
+        time.sleep(0.3)  # longer than the clocks
+        go_on.set()
+        assert next(stream) == 1
+        with within(0.2 + SOON, at_least=0.2), pytest.raises(FlowTimeoutError):
+            next(stream)  # now the server is silent while the caller waits
+
+
 # --- cancelling -----------------------------------------------------------------------------------------
 
 

@@ -17,6 +17,7 @@ from streamflow_client import (
     Flow,
     FlowError,
     FlowStream,
+    Ticket,
     aio,
     errors,
     sync,
@@ -155,3 +156,12 @@ def test_the_tree_of_errors_is_drawn_as_it_is() -> None:
     canonical = {cls.code for cls in errors.FlowStatusError.__subclasses__()}
     assert canonical == set(errors.STATUS_ERRORS)
     assert len(canonical) == 16
+
+
+@pytest.mark.parametrize("stream_id", ["h\u00e9", "two\r\nlines"])
+def test_a_stream_id_that_no_server_issues_is_refused_and_not_repeated(stream_id: str) -> None:
+    with Client("http://localhost:3400") as client:
+        for where in (stream_id, Ticket("http://localhost:3400", "f", stream_id, 0, 0)):
+            with pytest.raises(ValueError, match="x-genkit-stream-id") as caught:
+                client.flow("f").resume(where)
+            assert stream_id not in str(caught.value)

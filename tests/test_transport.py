@@ -218,7 +218,6 @@ ABNORMAL: list[tuple[str, Faults, Callable[[Any], None]]] = [
     ("corrupt", faults.corrupt_json(after_chunks=1), fails_with(ProtocolError)),
     ("not UTF-8", faults.wrong_utf8(after_chunks=1), fails_with(ProtocolError)),
     ("time-out", faults.stall(after_chunks=1), fails_with(FlowTimeoutError)),
-    ("late headers", faults.delay_headers(5), fails_with(FlowTimeoutError)),
     ("closed in the body", faults.stall(after_chunks=1), abandon),
     ("cancelled", faults.stall(after_chunks=1), cancel),
     ("body without end", faults.no_body_end(), read_all),
