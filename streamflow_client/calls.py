@@ -105,6 +105,10 @@ def make_settings(
 ) -> Settings:
     """Raises: ValueError: an argument makes no sense; secrets are not repeated in it."""
     base = BaseUrl.parse(str(base_url))
+    try:
+        _ = httpx.URL(base.root).host
+    except (httpx.InvalidURL, UnicodeError) as error:
+        raise ValueError(f"{base.root!r} names no host: {error}") from None
     if protocol not in get_args(ProtocolName):
         raise ValueError(f"protocol is one of {get_args(ProtocolName)}, got {protocol!r}")
     for name, value in (

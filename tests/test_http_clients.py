@@ -189,7 +189,7 @@ def test_a_refused_connection_is_ours_and_tried_again(driver: Driver, library: A
 @each_client
 @pytest.mark.parametrize(
     ("timeout", "clock"),
-    [(Timeout(connect=0.2), "connect"), (Timeout(None, None, total=0.2), "total")],
+    [(Timeout(connect=0.15), "connect"), (Timeout(None, None, total=0.15), "total")],
     ids=str,
 )
 def test_a_handshake_without_an_answer_ends_by_a_clock(
@@ -199,7 +199,7 @@ def test_a_handshake_without_an_answer_ends_by_a_clock(
         theirs = make(driver, library, verify=stub.client_ssl_context())
         with (
             driver.client(stub, http_client=theirs, timeout=timeout, retry=None) as client,
-            within(0.2 + SOON, at_least=0.2),
+            within(0.15 + SOON, at_least=0.15),
             pytest.raises(FlowTimeoutError) as caught,
         ):
             client.flow("echo")(1)
@@ -259,7 +259,8 @@ def test_each_clock_ends_the_call_in_time(driver: Driver, library: Any, stub: St
         stub.wait_until(lambda: stub.connections.open == 0)
 
 
-@each_client
+@pytest.mark.parametrize("library", [httpx])
+@pytest.mark.parametrize("driver", DRIVERS, ids=repr)
 def test_the_time_that_the_caller_takes_does_not_count(
     driver: Driver, library: Any, stub: StubServer
 ) -> None:

@@ -85,19 +85,22 @@ async def test_500_streams_open_at_once_keep_their_chunks_apart() -> None:
 
 
 async def cpu_to_open(client: AsyncClient, opened: list[AsyncFlowStream[int, int]], number: int) -> float:
-    """CPU seconds to open each of `number` more streams, up to their first chunk."""
+    """CPU seconds to open each of `number` more streams, up to their first chunk: the best ten in a row."""
     flow = client.flow("hang", chunk=int, output=int)
+    tens: list[float] = []
     gc.collect()
     gc.disable()  # full collections fall into one window or the other by chance
     try:
-        began = thread_time()
-        for index in range(number):
-            stream = flow.stream(index)
-            assert await anext(stream) == index
-            opened.append(stream)
-        return (thread_time() - began) / number
+        for _ in range(0, number, 10):
+            began = thread_time()
+            for index in range(10):
+                stream = flow.stream(index)
+                assert await anext(stream) == index
+                opened.append(stream)
+            tens.append((thread_time() - began) / 10)
     finally:
         gc.enable()
+    return min(tens)  # other work on the machine only adds to it
 
 
 async def test_opening_a_stream_costs_the_same_however_many_are_open() -> None:

@@ -158,6 +158,12 @@ def test_the_tree_of_errors_is_drawn_as_it_is() -> None:
     assert len(canonical) == 16
 
 
+@pytest.mark.parametrize("url", ["http://xn--.invalid", "http://xn--a\u0308.test"])
+def test_a_host_name_that_cannot_be_is_told_when_the_client_is_made(url: str) -> None:
+    with pytest.raises(ValueError, match="names no host"):
+        Client(url)
+
+
 @pytest.mark.parametrize("stream_id", ["h\u00e9", "two\r\nlines"])
 def test_a_stream_id_that_no_server_issues_is_refused_and_not_repeated(stream_id: str) -> None:
     with Client("http://localhost:3400") as client:

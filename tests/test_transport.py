@@ -589,9 +589,9 @@ def raw_server(serve: Callable[[socket.socket], object]) -> Iterator[str]:
 def test_a_server_that_does_not_read_ends_an_upload_by_the_idle_clock(driver: Driver) -> None:
     over = threading.Event()
     with raw_server(lambda _: over.wait(5)) as url:
-        with driver.client(None, url=url, timeout=Timeout(idle=0.4), retry=None) as client:
+        with driver.client(None, url=url, timeout=Timeout(idle=0.3), retry=None) as client:
             upload = "x" * 20_000_000
-            with within(0.4 + 2 * SOON, at_least=0.4), pytest.raises(FlowTimeoutError) as caught:
+            with within(0.3 + 2 * SOON, at_least=0.3), pytest.raises(FlowTimeoutError) as caught:
                 client.flow("echo")(upload)
         over.set()
     assert caught.value.clock == "idle"
@@ -606,9 +606,9 @@ def test_a_server_that_reads_slowly_does_not_stretch_the_total_clock(driver: Dri
 
     over = threading.Event()
     with raw_server(sip) as url:
-        with driver.client(None, url=url, timeout=Timeout(total=0.4), retry=None) as client:
+        with driver.client(None, url=url, timeout=Timeout(total=0.3), retry=None) as client:
             upload = "x" * 40_000_000  # would take some three seconds
-            with within(0.4 + 2 * SOON, at_least=0.4), pytest.raises(FlowTimeoutError) as caught:
+            with within(0.3 + 2 * SOON, at_least=0.3), pytest.raises(FlowTimeoutError) as caught:
                 client.flow("echo")(upload)
         over.set()
     assert caught.value.clock == "total"
