@@ -199,10 +199,10 @@ class AsyncFlow(Generic[InputT, ChunkT, OutputT]):
 
         Raises:
             InputValidationError: at once, and nothing is sent.
+            ValueError: the protocol is "reflection", which has no events.
         """
-        data = calls.encode_input(self._definition, self._settings, input)
-        session = calls.new_event_session(self._settings, self._definition, data)
-        return AsyncFlowStream(self._http, self._settings, session)
+        session = self._event_session(input)
+        return AsyncFlowStream(self._http, self._settings, session, self._event_session)
 
     def resume(self, ticket: Ticket | str, /) -> AsyncFlowStream[ChunkT, OutputT]:
         """Take up a durable stream after the chunks of a ticket, or from the first by its id.
@@ -233,6 +233,10 @@ class AsyncFlow(Generic[InputT, ChunkT, OutputT]):
         data = calls.encode_input(self._definition, self._settings, input)
         return calls.new_session(self._settings, self._definition, data, streaming=streaming)
 
+    def _event_session(self, input: InputT | Unset) -> Session[ServerSentEvent, None]:
+        data = calls.encode_input(self._definition, self._settings, input)
+        return calls.new_event_session(self._settings, self._definition, data)
+
     def _stream(self, session: Session[ChunkT, OutputT]) -> AsyncFlowStream[ChunkT, OutputT]:
         return AsyncFlowStream(
             self._http,
@@ -254,7 +258,7 @@ class AsyncFlowStream(Generic[ChunkT, OutputT]):
         http: _Http,
         settings: Settings,
         session: Session[ChunkT, OutputT],
-        restart: Callable[[Any], Session[ChunkT, OutputT]] | None = None,
+        restart: Callable[[Any], Session[ChunkT, OutputT]],
     ) -> None:
         self._http = http
         self._settings = settings
@@ -333,10 +337,7 @@ class AsyncFlowStream(Generic[ChunkT, OutputT]):
 
         Raises:
             InputValidationError: nothing was cancelled, nothing is sent.
-            TypeError: the stream has no input of its own: raw events.
         """
-        if self._restart is None:
-            raise TypeError("raw events cannot be restarted")
         session = self._restart(input)
         self.cancel()
         while not self._reader.acquire(blocking=False):  # noqa: ASYNC110 - a thread's lock has no event
@@ -383,14 +384,17 @@ class AsyncFlowStream(Generic[ChunkT, OutputT]):
 
     def __del__(self) -> None:
         if getattr(self, "_body", None) is not None:
+            forgotten = not self._exchange.stopped
             fails = self._exchange.sever()
+            self._http.live.pop(self._exchange, None)
             self._http.graves.append((self._body, self._response, fails))
-            warnings.warn(
-                f"unclosed stream of flow {self._session.call.flow!r}",
-                ResourceWarning,
-                stacklevel=1,
-                source=self,
-            )
+            if forgotten:
+                warnings.warn(
+                    f"unclosed stream of flow {self._session.call.flow!r}",
+                    ResourceWarning,
+                    stacklevel=1,
+                    source=self,
+                )
 
     def __repr__(self) -> str:
         state = "ended" if self._session.outcome is not None else f"{self.received} chunks received"
@@ -400,20 +404,21 @@ class AsyncFlowStream(Generic[ChunkT, OutputT]):
 
     async def _pull(self) -> ChunkT | Faulty:
         """The next chunk, or what stands for one."""
-        session = await self._advance(_has_chunk)  # by now another task may have restarted the stream
-        if session.ready:
-            return session.ready.popleft()
-        if isinstance(session.outcome, Failed):
-            raise session.stamped(session.outcome.error, monotonic()) from None
-        raise StopAsyncIteration
+        while True:
+            session = await self._advance(_has_chunk)  # by now another task may have restarted the stream
+            with suppress(IndexError):  # or have cancelled it
+                return session.ready.popleft()
+            if isinstance(session.outcome, Failed):
+                raise session.stamped(session.outcome.error, monotonic()) from None
+            if session.outcome is not None:
+                raise StopAsyncIteration
 
     async def _advance(
         self, enough: Callable[[Session[Any, Any]], bool], *, drain: bool = False
     ) -> Session[ChunkT, OutputT]:
         """Take steps until there is enough or the call has ended. One reader at a time."""
+        await self._take_turn()
         session = self._session
-        if not self._reader.acquire(blocking=False):
-            raise RuntimeError("the stream is being read already")
         try:
             self._exchange.waits(drain=drain)
             while session.outcome is None and not enough(session):
@@ -427,6 +432,16 @@ class AsyncFlowStream(Generic[ChunkT, OutputT]):
             self._exchange.rests()
             self._reader.release()
         return session
+
+    async def _take_turn(self) -> None:
+        """One reader at a time; but whoever closes or restarts the stream is waited for.
+
+        Raises: RuntimeError.
+        """
+        while not self._reader.acquire(blocking=False):
+            if not self._exchange.stopped:
+                raise RuntimeError("the stream is being read already")
+            await sleep(0.001)
 
     async def _interrupted(self) -> None:
         """Whatever breaks into a read (a cancelled task, Ctrl-C, a caller's auth) ends the call."""
@@ -452,7 +467,13 @@ class AsyncFlowStream(Generic[ChunkT, OutputT]):
     async def _open(self, session: Session[ChunkT, OutputT], action: Open) -> None:
         await self._let_go()
         self._http.live[self._exchange] = ref(self)
-        request = await self._http.request(self._settings, self._exchange, action)
+        try:
+            request = await self._http.request(self._settings, self._exchange, action)
+        except TimeoutError as error:
+            if not self._exchange.timed_out:
+                raise
+            report(error, self._exchange)  # a clock ran out while the caller made up the headers
+            return
         token = running.set(self._exchange)
         try:
             response = await self._http.send(self._settings, self._exchange, request)
@@ -527,10 +548,10 @@ class AsyncFlowStream(Generic[ChunkT, OutputT]):
         await self._let_go()
         self._http.live.pop(self._exchange, None)
         if self._session.wants_telling and not self._told:
-            self._told = True
             session = calls.cancel_session(self._settings, self._session)
-            with suppress(FlowError):
-                await AsyncFlowStream(self._http, self._settings, session).result()
+            with CancelScope(shield=True), suppress(Exception):
+                await AsyncFlowStream(self._http, self._settings, session, lambda _: session).result()
+            self._told = True  # not before: a second cancel may have hit the telling
 
     def _stamped(self, error: FlowError) -> FlowError:
         return self._session.stamped(error, monotonic())
@@ -563,7 +584,7 @@ class _Http:
         self._check_loop()
         await self.bury()
         exchange.begin(owned=self.owned)
-        given = await _given_headers(settings)
+        given = await clocked(exchange, _given_headers(settings), idle=False)
         return self.client.build_request(
             "POST",
             action.url,
@@ -580,12 +601,12 @@ class _Http:
             follow_redirects=False,
             **calls.auth_argument(settings, str(request.url), owned=self.owned),
         )
-        return await (sending if self.owned else clocked(exchange, sending))
+        return await (sending if self.owned else clocked(exchange, sending, idle=False))
 
     async def read(self, exchange: Exchange, body: AsyncIterator[bytes]) -> bytes | None:
         """The next bytes of a body; None at its end."""
         reading = anext(body, None)
-        return await (reading if exchange.bound else clocked(exchange, reading))
+        return await (reading if exchange.bound else clocked(exchange, reading, idle=True))
 
     def _check_loop(self) -> None:
         """Connections belong to the event loop that made them."""
@@ -603,13 +624,14 @@ class _Http:
             await _bury(*self.graves.popleft())
 
     async def aclose(self) -> None:
-        for known in list(self.live.values()):
-            stream = known()
-            if stream is not None:
-                await stream.aclose()
-        await self.bury()
-        if self.owned:
-            await self.client.aclose()
+        with CancelScope(shield=True):
+            for known in list(self.live.values()):
+                stream = known()
+                if stream is not None:
+                    await stream.aclose()
+            await self.bury()
+            if self.owned:
+                await self.client.aclose()
 
 
 async def _given_headers(settings: Settings) -> Headers | None:

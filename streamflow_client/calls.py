@@ -15,15 +15,13 @@ from typing import Any, NamedTuple, TypeVar, get_args
 
 import httpx
 from httpx_sse import ServerSentEvent
-from pydantic import ValidationError
-from pydantic_core import PydanticSerializationError
 
 from .call import Call, Limits
 from .errors import InputValidationError
 from .flowdef import FlowDef
 from .options import Retry, Timeout, as_timeout
 from .session import Session, reasons
-from .ticket import Ticket
+from .ticket import TICKET_PREFIX, Ticket
 from .wire.codec import Codec, Unset
 from .wire.request import (
     PROTOCOLS,
@@ -32,6 +30,7 @@ from .wire.request import (
     ProtocolName,
     WireProtocol,
     cancel_request,
+    origin_of,
     raw_events,
     same_origin,
 )
@@ -53,7 +52,7 @@ Auth = httpx.Auth | tuple[str, str] | str
 
 # RFC 9110, section 5: a name is a token; a value is visible characters, spaces and tabs.
 _NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
-_VALUE = re.compile(r"[\t\x20-\x7e]*")
+_VALUE = re.compile(r"([\x21-\x7e]([\t\x20-\x7e]*[\x21-\x7e])?)?")  # no space at its ends
 
 
 class Liveness(NamedTuple):
@@ -119,6 +118,8 @@ def make_settings(
             raise ValueError(f"{name} must be 1 or more, got {value!r}")
     check_headers(headers)
     if isinstance(auth, str):
+        if not auth:
+            raise ValueError("auth is an empty text; a bearer token was expected, or None")
         check_headers({"authorization": auth})
     return Settings(
         base=base,
@@ -160,7 +161,8 @@ def check_headers(headers: Any) -> None:
         if not isinstance(name, str) or not _NAME.fullmatch(name):
             raise ValueError(f"{name!r} is no header name")
         if not isinstance(value, str) or not _VALUE.fullmatch(value):
-            raise ValueError(f"header {name!r}: its value is not one line of printable ASCII text")
+            what = "is not one line of printable ASCII text without space at its ends"
+            raise ValueError(f"header {name!r}: its value {what}")
 
 
 def request_headers(
@@ -192,18 +194,12 @@ def encode_input(
     """Raises: InputValidationError: nothing was sent."""
     try:
         return definition.codec(strict=settings.strict).encode(value)
-    except ValidationError as error:
-        raise InputValidationError(
-            f"the input is not of the flow's input type: {reasons(error)}",
-            validation_error=error,
-            flow=definition.name,
-        ) from None
     except PydanticSerializationError as error:
-        raise InputValidationError(
-            f"the input cannot be written as JSON: {error}",
-            validation_error=error,
-            flow=definition.name,
-        ) from None
+        what = f"the input cannot be written as JSON: {error}"
+        raise InputValidationError(what, validation_error=error, flow=definition.name) from None
+    except Exception as error:  # noqa: BLE001 - a validator of the caller's may raise anything
+        what = f"the input is not of the flow's input type: {reasons(error)}"
+        raise InputValidationError(what, validation_error=error, flow=definition.name) from None
 
 
 def new_session(
@@ -223,6 +219,8 @@ def new_event_session(
     settings: Settings, definition: FlowDef[Any, Any, Any], data: bytes | None
 ) -> Session[ServerSentEvent, None]:
     """A session that hands out raw events."""
+    if settings.protocol != "callable":
+        raise ValueError(f"the {settings.protocol} protocol has no server-sent events")
     codec: Codec[Any, ServerSentEvent, None] = Codec(definition.name, Any, Any, None, strict=False)
     return _session(settings, definition, codec, data, raw_events(_as_event), True, None)
 
@@ -261,10 +259,11 @@ def _session(
     streaming: bool,
     resume: Ticket | None,
 ) -> Session[Any, Any]:
+    url = protocol.url(settings.base, definition.name, definition.path, streaming)
     call = Call(
         flow=definition.name,
-        origin=settings.base.origin,
-        url=protocol.url(settings.base, definition.name, definition.path, streaming),
+        origin=origin_of(url),
+        url=url,
         protocol=protocol,
         body=protocol.body(definition.name, data),
         streaming=streaming,
@@ -289,13 +288,18 @@ def ticket_for(settings: Settings, definition: FlowDef[Any, Any, Any], where: Ti
     """
     if settings.protocol != "callable":
         raise ValueError(f"the {settings.protocol} protocol cannot resume streams")
-    check_headers({STREAM_ID_HEADER: where if isinstance(where, str) else where.stream_id})
-    if isinstance(where, str):
-        return Ticket(settings.base.origin, definition.name, where, received=0, digest=0)
-    if where.origin != settings.base.origin or where.flow != definition.name:
+    origin = origin_of(PROTOCOLS["callable"].url(settings.base, definition.name, definition.path, True))
+    if isinstance(where, str) and not where.startswith(TICKET_PREFIX):
+        where = Ticket(origin, definition.name, where, received=0, digest=0)
+    elif isinstance(where, str):
+        where = Ticket.parse(where)
+    if not where.stream_id:
+        raise ValueError("an empty stream id would start the flow anew")
+    check_headers({STREAM_ID_HEADER: where.stream_id})
+    if where.origin != origin or where.flow != definition.name:
         raise ValueError(
             f"the ticket is for flow {where.flow!r} on {where.origin}, "
-            f"not for {definition.name!r} on {settings.base.origin}"
+            f"not for {definition.name!r} on {origin}"
         )
     return where
 

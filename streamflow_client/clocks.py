@@ -67,9 +67,17 @@ class Clocks:
         """Between two attempts, or after the last, only `total` runs."""
         self._running = self._connecting = False
 
-    def deadline(self) -> float | None:
-        """When the first clock will have run out; None where none runs."""
-        return min(self._ends().values(), default=None)
+    def deadline(self, *, idle: bool = True) -> float | None:
+        """When the first clock, `idle` among them or not, will have run out; None where none runs."""
+        ends = self._ends()
+        if not idle:
+            ends.pop("idle", None)
+        return min(ends.values(), default=None)
+
+    def is_over(self, now: float) -> bool:
+        """Whether the total deadline has passed."""
+        total = self.timeout.total
+        return total is not None and self.began is not None and now >= self.began + total
 
     def due(self) -> Clock:
         """The clock that runs out first; where none runs, the one that would count what is waited for."""

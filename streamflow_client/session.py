@@ -155,9 +155,9 @@ class Session(Generic[ChunkT, OutputT]):
             return Wait(max(0.0, self._wakes - now))
         return READ
 
-    def deadline(self) -> float | None:
-        """The moment at which the first clock will have run out, in the driver's time."""
-        return self._clocks.deadline()
+    def deadline(self, *, idle: bool = True) -> float | None:
+        """The moment at which the first clock, `idle` among them or not, will have run out."""
+        return self._clocks.deadline(idle=idle)
 
     def ticket(self) -> Ticket | None:
         """Where to go on after the chunks that were taken; None without a stream id."""
@@ -179,7 +179,7 @@ class Session(Generic[ChunkT, OutputT]):
         error.ticket = self.ticket()
         error.work_may_have_run = self._may_have_run
         error.timeline = error.timeline or self.timeline(now)
-        return error
+        return error.with_traceback(None)  # one that is raised again would grow
 
     def timeline(self, now: float) -> Timeline:
         """What happened so far."""
@@ -233,6 +233,9 @@ class Session(Generic[ChunkT, OutputT]):
         self.alive(now)
         if not self._hears(now, _State.READING):
             return
+        if self._clocks.is_over(now):  # a caller's own client may not know this clock
+            self.expired(now, "total")
+            return
         reply = self._response
         self._bytes += len(data)
         comments = reply.comments
@@ -285,6 +288,8 @@ class Session(Generic[ChunkT, OutputT]):
         if clock in ("connect", "pool"):
             self.was_sent = False
             self._try_again(error, now)
+        elif clock != "total" and self._reply is not None and self._reply.is_error:
+            self._refused(self._reply, now, whole=False)  # a page that stalls still tells its status
         elif clock != "total" and (self._has_id or self._replays):
             self._try_again(error, now)
         else:
@@ -585,7 +590,7 @@ class Session(Generic[ChunkT, OutputT]):
     def _dropped(self, text: str, now: float) -> None:
         """The body ended, or the connection died, before a terminal frame."""
         advice = ""
-        if self.call.streaming and not self._has_id:
+        if self.call.streaming and self.stream_id is None:
             advice = " (the server issued no stream id, so the stream cannot be resumed)"
         error = StreamInterruptedError(text + advice)
         if self._has_id or self._replays:

@@ -195,10 +195,10 @@ class Flow(Generic[InputT, ChunkT, OutputT]):
 
         Raises:
             InputValidationError: at once, and nothing is sent.
+            ValueError: the protocol is "reflection", which has no events.
         """
-        data = calls.encode_input(self._definition, self._settings, input)
-        session = calls.new_event_session(self._settings, self._definition, data)
-        return FlowStream(self._http, self._settings, session)
+        session = self._event_session(input)
+        return FlowStream(self._http, self._settings, session, self._event_session)
 
     def resume(self, ticket: Ticket | str, /) -> FlowStream[ChunkT, OutputT]:
         """Take up a durable stream after the chunks of a ticket, or from the first by its id.
@@ -229,6 +229,10 @@ class Flow(Generic[InputT, ChunkT, OutputT]):
         data = calls.encode_input(self._definition, self._settings, input)
         return calls.new_session(self._settings, self._definition, data, streaming=streaming)
 
+    def _event_session(self, input: InputT | Unset) -> Session[ServerSentEvent, None]:
+        data = calls.encode_input(self._definition, self._settings, input)
+        return calls.new_event_session(self._settings, self._definition, data)
+
     def _stream(self, session: Session[ChunkT, OutputT]) -> FlowStream[ChunkT, OutputT]:
         return FlowStream(
             self._http,
@@ -250,7 +254,7 @@ class FlowStream(Generic[ChunkT, OutputT]):
         http: _Http,
         settings: Settings,
         session: Session[ChunkT, OutputT],
-        restart: Callable[[Any], Session[ChunkT, OutputT]] | None = None,
+        restart: Callable[[Any], Session[ChunkT, OutputT]],
     ) -> None:
         self._http = http
         self._settings = settings
@@ -330,10 +334,7 @@ class FlowStream(Generic[ChunkT, OutputT]):
 
         Raises:
             InputValidationError: nothing was cancelled, nothing is sent.
-            TypeError: the stream has no input of its own: raw events.
         """
-        if self._restart is None:
-            raise TypeError("raw events cannot be restarted")
         session = self._restart(input)
         self.cancel()
         with self._reader:  # whoever reads was woken by that, and lets go
@@ -374,14 +375,19 @@ class FlowStream(Generic[ChunkT, OutputT]):
 
     def __del__(self) -> None:
         if getattr(self, "_body", None) is not None:
+            forgotten = not self._exchange.stopped
             self._exchange.sever()
+            self._http.live.pop(self._exchange, None)
             self._http.graves.append((self._body, self._response))
-            warnings.warn(
-                f"unclosed stream of flow {self._session.call.flow!r}",
-                ResourceWarning,
-                stacklevel=1,
-                source=self,
-            )
+            if self._watch is not None:
+                self._watch.forget()
+            if forgotten:
+                warnings.warn(
+                    f"unclosed stream of flow {self._session.call.flow!r}",
+                    ResourceWarning,
+                    stacklevel=1,
+                    source=self,
+                )
 
     def __repr__(self) -> str:
         state = "ended" if self._session.outcome is not None else f"{self.received} chunks received"
@@ -391,20 +397,21 @@ class FlowStream(Generic[ChunkT, OutputT]):
 
     def _pull(self) -> ChunkT | Faulty:
         """The next chunk, or what stands for one."""
-        session = self._advance(_has_chunk)  # by now another thread may have restarted the stream
-        if session.ready:
-            return session.ready.popleft()
-        if isinstance(session.outcome, Failed):
-            raise session.stamped(session.outcome.error, monotonic()) from None
-        raise StopIteration
+        while True:
+            session = self._advance(_has_chunk)  # by now another thread may have restarted the stream
+            with suppress(IndexError):  # or have cancelled it
+                return session.ready.popleft()
+            if isinstance(session.outcome, Failed):
+                raise session.stamped(session.outcome.error, monotonic()) from None
+            if session.outcome is not None:
+                raise StopIteration
 
     def _advance(
         self, enough: Callable[[Session[Any, Any]], bool], *, drain: bool = False
     ) -> Session[ChunkT, OutputT]:
         """Take steps until there is enough or the call has ended. One reader at a time."""
+        self._take_turn()
         session = self._session
-        if not self._reader.acquire(blocking=False):
-            raise RuntimeError("the stream is being read already")
         try:
             self._exchange.waits(drain=drain)
             while session.outcome is None and not enough(session):
@@ -418,6 +425,14 @@ class FlowStream(Generic[ChunkT, OutputT]):
             self._exchange.rests()
             self._reader.release()
         return session
+
+    def _take_turn(self) -> None:
+        """One reader at a time; but whoever closes or restarts the stream is waited for.
+
+        Raises: RuntimeError.
+        """
+        if not self._reader.acquire(blocking=self._exchange.stopped):
+            raise RuntimeError("the stream is being read already")
 
     def _interrupted(self) -> None:
         """Whatever breaks into a read (a cancelled task, Ctrl-C, a caller's auth) ends the call."""
@@ -489,7 +504,7 @@ class FlowStream(Generic[ChunkT, OutputT]):
         body, self._body = self._body, None
         response = self._response
         if body is not None and response is not None:
-            if not self._session.clean or not self._drain(body):
+            if not self._session.clean or not self._exchange.reachable or not self._drain(body):
                 self._exchange.sever()
             if self._watch is not None:
                 self._watch.stop()
@@ -516,8 +531,8 @@ class FlowStream(Generic[ChunkT, OutputT]):
         if self._session.wants_telling and not self._told:
             self._told = True
             session = calls.cancel_session(self._settings, self._session)
-            with suppress(FlowError):
-                FlowStream(self._http, self._settings, session).result()
+            with suppress(Exception):
+                FlowStream(self._http, self._settings, session, lambda _: session).result()
 
     def _stamped(self, error: FlowError) -> FlowError:
         return self._session.stamped(error, monotonic())
@@ -570,11 +585,12 @@ class _Http:
 
     def bury(self) -> None:
         """Close what finalizers left behind; they may neither lock nor wait themselves."""
-        while self.graves:
-            body, response = self.graves.popleft()
-            with suppress(Exception):
-                body.close()
-                response.close()
+        with suppress(IndexError):  # another thread may bury too
+            while True:
+                body, response = self.graves.popleft()
+                with suppress(Exception):
+                    body.close()
+                    response.close()
 
     def close(self) -> None:
         for known in list(self.live.values()):

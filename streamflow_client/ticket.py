@@ -12,7 +12,7 @@ from typing import Annotated
 
 from pydantic import Field, TypeAdapter
 
-_PREFIX = "sft1."
+TICKET_PREFIX = "sft1."
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +37,7 @@ class Ticket:
         """The ticket as text for `Ticket.parse`; it holds the stream's id: treat it as a secret."""
         fields = (self.origin, self.flow, self.stream_id, self.received, self.digest)
         text = base64.urlsafe_b64encode(_FIELDS.dump_json(fields)).decode()
-        return _PREFIX + text.rstrip("=")
+        return TICKET_PREFIX + text.rstrip("=")
 
     def __repr__(self) -> str:
         return (
@@ -53,14 +53,14 @@ class Ticket:
         """
         prefix, dot, body = text.strip().partition(".")
         try:
-            if prefix + dot != _PREFIX:
+            if prefix + dot != TICKET_PREFIX:
                 raise ValueError
             padded = body + "=" * (-len(body) % 4)
             fields = base64.b64decode(padded, altchars=b"-_", validate=True)
             return cls(*_FIELDS.validate_json(fields, strict=True))
         except ValueError:  # of base64, and pydantic's
             raise ValueError(
-                f"not a ticket: expected the text of str(ticket), beginning with {_PREFIX!r}"
+                f"not a ticket: expected the text of str(ticket), beginning with {TICKET_PREFIX!r}"
             ) from None
 
 

@@ -4,9 +4,10 @@ import ast
 import inspect
 import re
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import pytest
+from pydantic import AfterValidator
 
 import streamflow_client
 from streamflow_client import (
@@ -17,6 +18,7 @@ from streamflow_client import (
     Flow,
     FlowError,
     FlowStream,
+    InputValidationError,
     Ticket,
     aio,
     errors,
@@ -164,10 +166,43 @@ def test_a_host_name_that_cannot_be_is_told_when_the_client_is_made(url: str) ->
         Client(url)
 
 
-@pytest.mark.parametrize("stream_id", ["h\u00e9", "two\r\nlines"])
+@pytest.mark.parametrize("auth", ["", " token", "token ", "to\nken", "tok\u00e9n"])
+def test_a_token_that_cannot_be_sent_is_told_and_not_repeated(auth: str) -> None:
+    with pytest.raises(ValueError, match="auth") as caught:
+        Client("http://localhost:3400", auth=auth)
+    assert not auth.strip() or auth.strip() not in str(caught.value)
+
+
+def test_a_ticket_goes_to_the_origin_of_its_flow_only() -> None:
+    with Client("http://localhost:3400") as client:
+        there = client.flow("f", path="https://other.test/f")
+        with pytest.raises(ValueError, match=r"on https://other\.test:443"):
+            there.resume(Ticket("http://localhost:3400", "f", "id", 0, 0))
+        ticket = Ticket("https://other.test:443", "f", "id", 1, 2)
+        for place in (ticket, str(ticket)):
+            assert there.resume(place).ticket() == ticket
+
+
+def test_raw_events_need_the_protocol_that_has_them() -> None:
+    with (
+        Client("http://localhost:3400", protocol="reflection") as client,
+        pytest.raises(ValueError, match="no server-sent events"),
+    ):
+        client.flow("f").stream_events()
+
+
+def test_an_input_validator_may_raise_anything() -> None:
+    def refuse(value: int) -> int:
+        raise KeyError(value)
+
+    with Client("http://localhost:3400") as client, pytest.raises(InputValidationError, match="KeyError"):
+        client.flow("f", input=Annotated[int, AfterValidator(refuse)])(1)
+
+
+@pytest.mark.parametrize("stream_id", ["h\u00e9", "two\r\nlines", "", " "])
 def test_a_stream_id_that_no_server_issues_is_refused_and_not_repeated(stream_id: str) -> None:
     with Client("http://localhost:3400") as client:
         for where in (stream_id, Ticket("http://localhost:3400", "f", stream_id, 0, 0)):
-            with pytest.raises(ValueError, match="x-genkit-stream-id") as caught:
+            with pytest.raises(ValueError, match=r"stream.id") as caught:
                 client.flow("f").resume(where)
-            assert stream_id not in str(caught.value)
+            assert not stream_id.strip() or stream_id not in str(caught.value)

@@ -632,8 +632,13 @@ ROWS = [
     Row(
         "an error page that is too large, and then broken",
         [reply(gzip.compress(b"x" * 70_000)[:-8] + b"12345678", status=500, headers=GZIP)],
-        ProtocolError,
-        says="compressed",
+        InternalError,
+        says="xxx",
+    ),
+    Row(
+        "an error in an odd encoding",
+        [reply(b"x", status=503, headers={"content-encoding": "br"})],
+        UnavailableError,
     ),
     Row("an odd encoding", [reply(b"x", headers={"content-encoding": "br"})], ProtocolError, says="'br'"),
     Row(

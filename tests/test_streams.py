@@ -20,11 +20,13 @@ from streamflow_client import (
     Client,
     FlowCancelledError,
     FlowDef,
+    FlowError,
     InputValidationError,
     StreamInterruptedError,
 )
 from streamflow_client.testing import Call, StubServer
 from streamflow_client.testing import faults as f
+from streamflow_client.transport.exchange import Exchange
 
 every = pytest.mark.parametrize("driver", DRIVERS, ids=repr)
 every_loop = pytest.mark.parametrize("driver", ASYNC_DRIVERS, ids=repr)
@@ -515,9 +517,16 @@ def test_a_restart_that_cannot_be_leaves_the_stream_as_it_is(driver: Driver) -> 
             with pytest.raises(InputValidationError):
                 stream.restart("not a number")
             assert ([*stream], stream.result()) == ([1], 2)
-        with client.flow(COUNT).stream_events(2) as stream, pytest.raises(TypeError):
-            stream.restart(2)
-        assert len(stub.requests) == 2
+        assert len(stub.requests) == 1
+
+
+@every
+def test_raw_events_restart_too(driver: Driver) -> None:
+    with serve() as (stub, _), driver.client(stub) as client:
+        stream = client.flow(COUNT).stream_events(5)
+        next(stream)
+        stream.restart(1)
+        assert [event.data for event in stream] == ['{"message":0}', '{"result":1}']
 
 
 @every
@@ -861,3 +870,42 @@ def test_a_reader_interrupted_within_a_read_leaves_nothing_open(
 
 def _interrupt(*_: object) -> None:
     raise KeyboardInterrupt
+
+
+@every
+def test_a_cancellation_that_takes_the_chunk_away_is_no_end(
+    driver: Driver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with serve() as (stub, _), driver.client(stub) as client, client.flow(COUNT).stream(3) as stream:
+        rests = Exchange.rests
+
+        def cancelled_just_then(exchange: Exchange) -> None:
+            rests(exchange)
+            exchange.cancel("just then")
+
+        monkeypatch.setattr(Exchange, "rests", cancelled_just_then)
+        with pytest.raises(FlowCancelledError):
+            list(stream)
+
+
+@every
+def test_a_stream_that_was_cancelled_and_dropped_does_not_warn(driver: Driver) -> None:
+    with serve() as (stub, _), driver.client(stub) as client:
+        stream = client.flow(HELD).stream(1)
+        assert next(stream) == 0
+        stream.cancel()
+        del stream
+        gc.collect()
+        stub.wait_until(lambda: stub.connections.open == 0)
+
+
+@every
+def test_a_failure_that_is_read_again_does_not_grow(driver: Driver) -> None:
+    with serve() as (stub, _), driver.client(stub) as client:
+        stream = client.flow("nowhere").stream(1)
+        lengths = set[int]()
+        for _ in range(3):
+            with pytest.raises(FlowError) as caught:
+                next(stream)
+            lengths.add(len(caught.traceback))
+        assert max(lengths) - min(lengths) <= 2

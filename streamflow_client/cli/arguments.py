@@ -6,19 +6,15 @@ printed here, and no word is repeated in a message where it may be a secret.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TextIO
 
 from pydantic_core import from_json
 
+from ..calls import check_headers
 from ..wire.codec import UNSET, Unset
 from ..wire.request import ProtocolName
-
-# RFC 9110, 5.6.2 and 5.5; what is not ASCII has no agreed meaning there.
-_HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
-_HEADER_VALUE = re.compile(r"[\t\x20-\x7e]*")
 
 
 class BadArgument(Exception):
@@ -65,9 +61,9 @@ def read_headers(lines: Iterable[str]) -> dict[str, str]:
     headers: dict[str, str] = {}
     for line in lines:
         name, colon, value = line.partition(":")
-        if not colon or not _HEADER_NAME.fullmatch(name) or not _HEADER_VALUE.fullmatch(value):
-            raise BadArgument("a header is written as 'Name: value', in ASCII")
         headers[name] = value.strip()
+        if not colon or not _can_be_sent(headers):
+            raise BadArgument("a header is written as 'Name: value', in ASCII")
     return headers
 
 
@@ -77,9 +73,17 @@ def read_token(text: str | None) -> str | None:
     Raises:
         BadArgument: it cannot stand in a header.
     """
-    if text and not _HEADER_VALUE.fullmatch(text):
-        raise BadArgument("the token holds a line break, or a character that is not ASCII")
+    if text and not _can_be_sent({"Authorization": text}):
+        raise BadArgument("the token holds a line break, space at an end, or a character that is not ASCII")
     return text or None
+
+
+def _can_be_sent(headers: dict[str, str]) -> bool:
+    try:
+        check_headers(headers)
+    except ValueError:
+        return False
+    return True
 
 
 def _is_pair(word: str) -> bool:

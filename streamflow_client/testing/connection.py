@@ -69,7 +69,7 @@ class Connection(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._client_left()
-        self.end()
+        self._loop.call_soon(self.end)  # asyncio closes the socket only after this call
 
     def pause_writing(self) -> None:
         self._drained = self._loop.create_future()

@@ -48,9 +48,9 @@ class Exchange:
 
     # --- for the network streams --------------------------------------------------------------------
 
-    def seconds_left(self) -> float | None:
-        """Until the first clock runs out; None without any. Not above zero means: now."""
-        deadline = self.session.deadline() if self._grace is None else self._grace
+    def seconds_left(self, *, idle: bool = True) -> float | None:
+        """Until the first clock runs out, `idle` among them or not; None without any. At zero: now."""
+        deadline = self.session.deadline(idle=idle) if self._grace is None else self._grace
         return None if deadline is None else deadline - monotonic()
 
     def begin(self, *, owned: bool) -> None:
@@ -65,14 +65,11 @@ class Exchange:
         self.bound = True
         self.session.bound(monotonic())
 
-    def sending(self, *, reused: bool) -> bool:
-        """The request is about to be written. False where the call was stopped: then write nothing."""
+    def sending(self, *, reused: bool) -> None:
+        """The request is about to be written; not where the call was stopped, as `seconds_left` will say."""
         with self.lock:
-            if self._stopped:
-                return False
-            if not self.session.was_sent:
+            if not self._stopped and not self.session.was_sent:
                 self.session.connected(monotonic(), reused=reused)
-            return True
 
     def waits(self, *, drain: bool) -> None:
         """The caller begins to wait for what comes next; to `drain`, for the output only."""
@@ -138,7 +135,12 @@ class Exchange:
         with self.lock:
             self._severed = True
             self._shut_down()
-            return self.bound or self._socket is not None
+            return self.reachable
+
+    @property
+    def reachable(self) -> bool:
+        """Whether a read can be made to end in time: our transport does it, or the socket is known."""
+        return self.bound or self._socket is not None
 
     def begin_draining(self) -> None:
         """What follows the terminal frame gets a short time of its own."""

@@ -14,7 +14,9 @@ from ..errors import Clock
 from .exchange import Exchange
 
 _CLOCKS: dict[str, Clock] = {"ConnectTimeout": "connect", "PoolTimeout": "pool"}
-_BROKEN = frozenset({"NetworkError", "ProtocolError", "ProxyError", "UnsupportedProtocol", "OSError"})
+_BROKEN = frozenset(
+    {"NetworkError", "ProtocolError", "ProxyError", "UnsupportedProtocol", "ConnectionError", "SSLError"}
+)
 _NOT_SENT = frozenset({"ConnectError", "ProxyError", "UnsupportedProtocol", "LocalProtocolError"})
 _CUT_SHORT = ("peer closed connection", "Server disconnected")  # h11's and httpcore's words for EOF
 
@@ -29,6 +31,8 @@ def report(error: Exception, exchange: Exchange) -> None:
     with exchange.lock:
         if "TimeoutException" in names or exchange.timed_out:
             exchange.session.expired(monotonic(), _named_clock(error, exchange))
+        elif "LocalProtocolError" in names and exchange.bound:
+            raise ValueError("the request is not valid HTTP: look at what your auth adds") from None
         elif names & _BROKEN:
             text = str(error) or type(error).__name__
             exchange.session.broke(_kind(names, text, exchange), text, monotonic())

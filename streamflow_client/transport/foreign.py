@@ -18,6 +18,7 @@ from .exchange import Exchange
 T = TypeVar("T")
 
 _MARGIN = 0.05  # seconds
+_LONGEST_LOOK = 1.0  # seconds, after which the watch of a forgotten stream notices that it is over
 
 
 def time_outs(timeout: Timeout, exchange: Exchange) -> dict[str, float | None]:
@@ -40,8 +41,10 @@ def response_socket(response: Any) -> Any:
     return None if stream is None else stream.get_extra_info("socket")
 
 
-async def clocked(exchange: Exchange, awaitable: Awaitable[T]) -> T:
+async def clocked(exchange: Exchange, awaitable: Awaitable[T], *, idle: bool) -> T:
     """Await a caller's own client, but no longer than the clocks allow.
+
+    Not `idle` where bytes may come in that nobody tells us of: then httpx's own time-out counts them.
 
     The client's own time-outs come first where they can, for cancelling it may cost it a connection
     (httpcore issue 1093): hence the margin.
@@ -49,7 +52,7 @@ async def clocked(exchange: Exchange, awaitable: Awaitable[T]) -> T:
     Raises:
         TimeoutError: and `exchange.timed_out` is set.
     """
-    left = exchange.seconds_left()
+    left = exchange.seconds_left(idle=idle)
     with move_on_after(None if left is None else max(left + _MARGIN, 0)):
         return await awaitable
     exchange.timed_out = True
@@ -75,6 +78,10 @@ class Watch:
             exchange.on_hurry = self._changed.set
             threading.Thread(target=self._watch, name="streamflow-watch", daemon=True).start()
 
+    def forget(self) -> None:
+        """For finalizers, which may take no lock: the thread ends within a second."""
+        self._done = True
+
     def stop(self) -> None:
         with self._exchange.lock:
             self._done = True
@@ -87,7 +94,7 @@ class Watch:
             if left is not None and left <= 0:
                 self._expire()
                 return
-            self._changed.wait(left)
+            self._changed.wait(_LONGEST_LOOK if left is None else min(left, _LONGEST_LOOK))
             self._changed.clear()
 
     def _expire(self) -> None:

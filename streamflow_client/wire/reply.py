@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 
 from .frames import Failure, Frame, FrameReader, Malformed, Result
 from .request import WireProtocol
-from .response import body_decoder, is_html
+from .response import Inflate, Plain, body_decoder, is_html
 
 _HEAD = 512  # bytes, enough to tell what a body is and to show how it begins
 
@@ -22,10 +22,6 @@ class Reply:
         streaming: frames were asked for; a server that does not stream answers with one JSON body instead.
         max_event: upper bound of one frame, in decoded bytes.
         max_body: upper bound of a body that is no stream, in decoded bytes.
-
-    Attributes:
-        size: bytes of the body so far, as they came.
-        last_frame_seen: whether any frame has come.
 
     Raises:
         Malformed: the body is encoded in a way that was not asked for.
@@ -47,13 +43,14 @@ class Reply:
         self.headers = headers
         self._protocol = protocol
         self._max_body = max_body
-        self._decoder = body_decoder(headers)
+        self._decoder = _decoder(headers, strict=status < 400)
         self._parts: list[bytes] = []
         self._collected = 0
         self._head = b""
         self._any_frame = False
-        one_body = not streaming or self.is_error or _is_json(headers)
-        self._frames: FrameReader | None = None if one_body else protocol.frames(max_event)
+        self._frames: FrameReader | None = None
+        if streaming and not self.is_error:
+            self._frames = protocol.frames(max_event)
 
     @property
     def is_error(self) -> bool:
@@ -74,12 +71,29 @@ class Reply:
 
     def feed(self, data: bytes) -> Iterator[list[Frame]]:
         """The frames that `data` completes. Raises: Malformed, EventTooLarge."""
-        for piece in self._decoder.pieces(data):
-            self._head += piece[: _HEAD - len(self._head)]
+        for piece in self._pieces(data):
+            self._look_at(piece)
             if self._frames is None:
                 self._collect(piece)
             else:
                 yield from self._frames_of(self._frames, piece)
+
+    def _pieces(self, data: bytes) -> Iterator[bytes]:
+        """An error page whose compression is broken is as good as cut short."""
+        try:
+            yield from self._decoder.pieces(data)
+        except Malformed:
+            if not self.is_error:
+                raise
+
+    def _look_at(self, piece: bytes) -> None:
+        """Keep the head; by its first byte, whatever its label, one JSON body is told from a stream."""
+        if len(self._head) >= _HEAD:
+            return
+        first = not self._head.strip()
+        self._head += piece[: _HEAD - len(self._head)]
+        if first and self._protocol.name == "callable" and self._head.strip()[:1] in (b"{", b"["):
+            self._frames = None
 
     def _frames_of(self, reader: FrameReader, piece: bytes) -> Iterator[list[Frame]]:
         """What a piece completes; an error behind good frames is raised once these are taken."""
@@ -103,16 +117,7 @@ class Reply:
             return frames
         if is_html(self._head):
             raise Malformed("the server answered with an HTML page instead of a stream", self._head)
-        return self._mislabelled()
-
-    def _mislabelled(self) -> list[Frame]:
-        """A short JSON answer where a stream was asked for, whatever its Content-Type says."""
-        if not self._head.lstrip().startswith(b"{") or len(self._head) >= _HEAD:
-            return []
-        try:
-            return [self._protocol.answer(self._head)]
-        except Malformed:
-            return []
+        return []
 
     def body(self) -> bytes:
         """All that came of a body that is no stream."""
@@ -126,5 +131,17 @@ class Reply:
         return self._protocol.answer(body)
 
 
-def _is_json(headers: Mapping[str, str]) -> bool:
-    return headers.get("content-type", "").partition(";")[0].strip().lower() == "application/json"
+class _Unreadable:
+    """An error's body in an encoding that was not asked for: its status must do."""
+
+    def pieces(self, data: bytes) -> Iterator[bytes]:
+        return iter(())
+
+
+def _decoder(headers: Mapping[str, str], *, strict: bool) -> Plain | Inflate | _Unreadable:
+    try:
+        return body_decoder(headers)
+    except Malformed:
+        if strict:
+            raise
+        return _Unreadable()

@@ -122,10 +122,15 @@ def flow_url(base: BaseUrl, name: str, path: str | None) -> str:
     raise ValueError(f"a flow's path is '/…' on the origin or an absolute URL, got {_redacted(path)}")
 
 
+def origin_of(url: str) -> str:
+    """scheme://host:port of a URL, the port always told."""
+    parts, port = _split(url)
+    return _place(parts, port or _DEFAULT_PORTS[parts.scheme])
+
+
 def same_origin(base: BaseUrl, url: str) -> bool:
     """Whether credentials of the client may go to `url`."""
-    parts, port = _split(url)
-    return _place(parts, port or _DEFAULT_PORTS[parts.scheme]) == base.origin
+    return origin_of(url) == base.origin
 
 
 def _encoded(name: str) -> str:
