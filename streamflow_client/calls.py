@@ -15,6 +15,7 @@ from typing import Any, NamedTuple, TypeVar, get_args
 
 import httpx
 from httpx_sse import ServerSentEvent
+from pydantic_core import PydanticSerializationError
 
 from .call import Call, Limits
 from .errors import InputValidationError
