@@ -1,0 +1,151 @@
+"""What a call may leave behind, or pass by, when its caller, his client or his own code behaves oddly."""
+
+import asyncio
+import gc
+import threading
+import time
+import warnings
+from collections.abc import Awaitable, Callable, Iterator
+from pathlib import Path
+
+import anyio
+import httpx
+import pytest
+
+from streamflow_client import (
+    AsyncClient,
+    Client,
+    FlowCancelledError,
+    FlowTimeoutError,
+    Timeout,
+    default_async_http_client,
+)
+from streamflow_client.testing import StubServer, faults
+
+SECONDS = 10.0  # an upper bound for what happens at once
+
+
+@pytest.fixture
+def stub() -> Iterator[StubServer]:
+    stub = StubServer()
+
+    @stub.flow
+    async def hang(request: int, send: Callable[[int], Awaitable[None]]) -> None:
+        await send(request)
+        await asyncio.Event().wait()
+
+    @stub.flow
+    def echo(request: int) -> int:
+        return request
+
+    with stub:
+        yield stub
+
+
+def watchers() -> int:
+    return sum(thread.name == "streamflow-watch" for thread in threading.enumerate())
+
+
+@pytest.mark.parametrize("foreign", [False, True], ids=["ours", "foreign"])
+def test_forgotten_streams_leave_neither_thread_nor_entry(stub: StubServer, foreign: bool) -> None:
+    http = httpx.Client() if foreign else None
+    with Client(stub.url, http_client=http) as client:
+        for number in range(3):
+            stream = client.flow("hang", chunk=int).stream(number)
+            assert next(stream) == number
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore", ResourceWarning)
+                del stream
+                gc.collect()
+        assert not client._http.live
+        stub.wait_until(lambda: stub.connections.open == 0)
+        stub.wait_until(lambda: watchers() == 0, timeout=SECONDS)
+    if http is not None:
+        http.close()
+
+
+async def test_headers_that_trickle_are_life_with_a_client_of_the_callers(stub: StubServer) -> None:
+    """Only `total` ends what goes on for ever; `idle` sees every byte."""
+    stub.script("echo", faults.trickle_headers(every=0.1))
+    http = default_async_http_client()
+    timeout = Timeout(idle=0.4, total=1.0)
+    async with http, AsyncClient(stub.url, http_client=http, timeout=timeout) as client:
+        with pytest.raises(FlowTimeoutError) as caught:
+            await client.flow("echo")(1)
+    assert caught.value.clock == "total"
+
+
+def test_the_total_holds_where_nothing_else_can_end_the_wait() -> None:
+    """A mock has no socket to shut down: the next byte that comes is one too many."""
+
+    def pings() -> Iterator[bytes]:
+        for _ in range(4):
+            yield b": ping\n\n"
+            time.sleep(0.1)
+        yield b'data: {"result":1}\n\n'
+
+    answer = httpx.MockTransport(lambda _: httpx.Response(200, content=pings()))
+    with httpx.Client(transport=answer) as http, Client("http://x", http_client=http, timeout=0.2) as client:
+        with pytest.raises(FlowTimeoutError) as caught:
+            client.flow("f").stream().result()
+        assert caught.value.clock == "total"
+
+
+async def test_headers_that_never_come_do_not_hold_up_the_total(stub: StubServer) -> None:
+    async def headers() -> dict[str, str]:
+        await anyio.sleep(60)
+        return {}
+
+    async with AsyncClient(stub.url, headers=headers, timeout=0.2) as client:
+        with pytest.raises(FlowTimeoutError) as caught:
+            await client.flow("echo")(1)
+    assert caught.value.clock == "total"
+    assert not caught.value.work_may_have_run
+    assert not stub.requests
+
+
+def test_a_missing_file_of_an_auth_is_not_taken_for_the_network(stub: StubServer) -> None:
+    class FromFile(httpx.Auth):
+        def auth_flow(self, request: httpx.Request) -> Iterator[httpx.Request]:  # type: ignore[override]
+            request.headers["Authorization"] = Path("no-such-token.txt").read_text()
+            yield request
+
+    with Client(stub.url, auth=FromFile()) as client, pytest.raises(FileNotFoundError, match="no-such-token"):
+        client.flow("echo")(1)
+    assert not stub.requests
+
+
+def test_an_auth_that_makes_an_impossible_header_is_told_without_it(stub: StubServer) -> None:
+    class Broken(httpx.Auth):
+        def auth_flow(self, request: httpx.Request) -> Iterator[httpx.Request]:  # type: ignore[override]
+            request.headers["Authorization"] = "s3cret\nx"
+            yield request
+
+    with Client(stub.url, auth=Broken()) as client:
+        with pytest.raises(ValueError, match="not valid HTTP") as caught:
+            client.flow("echo")(1)
+        assert "s3cret" not in str(caught.value)
+        assert caught.value.__cause__ is None
+    assert not stub.requests
+
+
+async def test_a_run_is_told_to_stop_although_its_reader_is_cancelled_too() -> None:
+    stub = StubServer()
+
+    @stub.flow
+    async def hang(request: int, send: Callable[[int], Awaitable[None]]) -> None:
+        await send(request)
+        await asyncio.Event().wait()
+
+    async def read(client: AsyncClient, scope: anyio.CancelScope) -> None:
+        with pytest.raises(FlowCancelledError), scope:
+            stream = client.flow("hang", chunk=int).stream(1)
+            assert await anext(stream) == 1
+            stream.cancel()
+            scope.cancel()
+            await anext(stream)
+
+    with stub:
+        async with AsyncClient(stub.url, protocol="reflection") as client:
+            await read(client, anyio.CancelScope())
+        stub.wait_until(lambda: stub.runs[0].outcome == "cancelled")
