@@ -26,6 +26,7 @@ from streamflow_client import (
 )
 from streamflow_client.testing import StubServer, faults
 from streamflow_client.transport import aio as transport
+from streamflow_client.transport.settings import IDLE_SECONDS
 
 Send = Callable[[object], Awaitable[None]]
 
@@ -215,7 +216,7 @@ async def test_3000_cancellations_in_every_phase_leave_the_pool_whole(
 
 async def test_1000_calls_over_connections_closed_around_our_expiry() -> None:
     """100 clients with one connection each, so that each call meets one of the wanted age."""
-    expiry, clients, calls = transport.IDLE_SECONDS, 100, 10
+    expiry, clients, calls = IDLE_SECONDS, 100, 10
     chance = random.Random(7)
     stub = StubServer()
 
