@@ -125,6 +125,7 @@ class AsyncClient:
             ValueError: the name or path leads outside of the base URL.
             TypeError: pydantic cannot use one of the types.
         """
+        calls.check_flow(flow)
         if isinstance(flow, str):
             flow = FlowDef(flow, input=input, chunk=chunk, output=output, path=path)
         return AsyncFlow(self._http, self._settings, flow)
@@ -573,6 +574,7 @@ class _Http:
     """The HTTP client of an `AsyncClient` and its copies, and the calls that run on it."""
 
     def __init__(self, http_client: Any) -> None:
+        calls.check_client(http_client, closes_by="aclose")
         self.owned = http_client is None
         self.client: httpx.AsyncClient = default_async_http_client() if self.owned else http_client
         self.live: dict[Exchange, ref[AsyncFlowStream[Any, Any]]] = {}

@@ -6,6 +6,7 @@ Out of place here: I/O; the two clients call these functions and add nothing of 
 
 from __future__ import annotations
 
+import inspect
 import logging
 import re
 import uuid
@@ -104,6 +105,12 @@ def make_settings(
     auth: Auth | None,
 ) -> Settings:
     """Raises: ValueError: an argument makes no sense; secrets are not repeated in it."""
+    for name, value, kinds in (
+        ("timeout", timeout, (int, float, Timeout, type(None))),
+        ("retry", retry, (Retry, type(None))),
+        ("auth", auth, (str, tuple, httpx.Auth, type(None))),
+    ):
+        _check_type(name, value, kinds)
     base = BaseUrl.parse(str(base_url))
     try:
         _ = httpx.URL(base.root).host
@@ -143,6 +150,8 @@ def changed(
     strict: bool | Keep,
 ) -> Settings:
     """Settings with some options replaced, for `with_options`."""
+    _check_type("retry", retry, (Retry, Keep, type(None)))
+    _check_type("timeout", timeout, (int, float, Timeout, Keep, type(None)))
     new = replace(
         settings,
         timeout=settings.timeout if isinstance(timeout, Keep) else as_timeout(timeout),
@@ -154,10 +163,30 @@ def changed(
     return new
 
 
+def check_client(http_client: Any, *, closes_by: str) -> None:
+    """Raises: TypeError: not a client of httpx's or httpx2's kind, or one for the other kind of caller."""
+    if http_client is not None and not callable(getattr(http_client, closes_by, None)):
+        kind = "an httpx.Client" if closes_by == "close" else "an httpx.AsyncClient"
+        raise TypeError(f"http_client is {kind} (or httpx2's) or None, got {type(http_client).__name__}")
+
+
+def check_flow(flow: Any) -> None:
+    """Raises: TypeError: neither a definition nor a name."""
+    _check_type("flow", flow, (FlowDef, str))
+
+
+def _check_type(name: str, value: Any, kinds: tuple[type, ...]) -> None:
+    if isinstance(value, bool) or not isinstance(value, kinds):
+        wanted = " or ".join(kind.__name__.replace("NoneType", "None") for kind in kinds if kind is not Keep)
+        raise TypeError(f"{name} is {wanted}, got {value!r:.50}" if name != "auth" else f"{name} is {wanted}")
+
+
 def check_headers(headers: Any) -> None:
     """Raises: ValueError: a name is none, or a value would break out of its line; values are not told."""
     if callable(headers) or headers is None:
         return  # a callable's are checked when it is asked
+    if not hasattr(headers, "items"):
+        raise TypeError(f"headers is a mapping, or a callable that gives one; got {type(headers).__name__}")
     for name, value in headers.items():
         if not isinstance(name, str) or not _NAME.fullmatch(name):
             raise ValueError(f"{name!r} is no header name")
@@ -170,6 +199,8 @@ def request_headers(
     settings: Settings, url: str, own: dict[str, str], given: Headers | None
 ) -> dict[str, str]:
     """The headers of one attempt; the caller's go only to the client's own origin."""
+    if inspect.isawaitable(given):
+        raise TypeError("an async headers function needs an AsyncClient")
     if given is None or not same_origin(settings.base, url):
         merged: dict[str, str] = {}
     else:

@@ -411,7 +411,10 @@ class Session(Generic[ChunkT, OutputT]):
         except Malformed as error:
             self._protocol_error(error)
             return
-        told = headers.get(STREAM_ID_HEADER)
+        told = headers.get(STREAM_ID_HEADER) or None
+        if told is not None and not told.isascii():
+            self.notes.append("the server's stream id is not ASCII text, so it is not used")
+            told = None
         if told is None or self._reply.is_error or not self.call.streaming:
             return
         if self._resuming and told != self.stream_id:

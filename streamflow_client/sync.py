@@ -121,6 +121,7 @@ class Client:
             ValueError: the name or path leads outside of the base URL.
             TypeError: pydantic cannot use one of the types.
         """
+        calls.check_flow(flow)
         if isinstance(flow, str):
             flow = FlowDef(flow, input=input, chunk=chunk, output=output, path=path)
         return Flow(self._http, self._settings, flow)
@@ -554,6 +555,7 @@ class _Http:
     """The HTTP client of a `Client` and its copies, and the calls that run on it."""
 
     def __init__(self, http_client: Any) -> None:
+        calls.check_client(http_client, closes_by="close")
         self.owned = http_client is None
         self.client: httpx.Client = default_http_client() if self.owned else http_client
         self.live: dict[Exchange, ref[FlowStream[Any, Any]]] = {}

@@ -2,11 +2,13 @@
 
 import asyncio
 import gc
+import os
 import threading
 import time
 import warnings
 from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
+from typing import Any, cast
 
 import anyio
 import httpx
@@ -16,7 +18,9 @@ from streamflow_client import (
     AsyncClient,
     Client,
     FlowCancelledError,
+    FlowStream,
     FlowTimeoutError,
+    StreamInterruptedError,
     Timeout,
     default_async_http_client,
 )
@@ -149,3 +153,78 @@ async def test_a_run_is_told_to_stop_although_its_reader_is_cancelled_too() -> N
         async with AsyncClient(stub.url, protocol="reflection") as client:
             await read(client, anyio.CancelScope())
         stub.wait_until(lambda: stub.runs[0].outcome == "cancelled")
+
+
+def in_a_child(work: Callable[[], bool]) -> bool:
+    """Fork, and tell what the child found. It leaves without running anyone's finalizers."""
+    child = os.fork()
+    if child == 0:
+        os._exit(0 if work() else 1)
+    return os.waitpid(child, 0)[1] == 0
+
+
+def closing(stream: FlowStream[Any, Any]) -> Callable[[], bool]:
+    def close() -> bool:
+        stream.close()
+        return True
+
+    return close
+
+
+@pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
+def test_a_forked_child_neither_shares_nor_ends_its_parents_connections(stub: StubServer) -> None:
+    with Client(stub.url) as client:
+        echo, hang = client.flow("echo"), client.flow("hang", chunk=int)
+        assert echo(0) == 0  # leaves a connection to be reused
+        with hang.stream(7) as stream:
+            assert next(stream) == 7
+            assert in_a_child(lambda: echo(1) == 1)
+            assert in_a_child(closing(stream))
+            assert echo(2) == 2
+            assert stub.open_streams == 1
+    first, *_, last = [request for request in stub.requests if request.flow == "echo"]
+    assert (first.connection, first.nth, last.connection) == (1, 1, last.connection)
+    childs = [request.connection for request in stub.requests if request.json == {"data": 1}]
+    assert childs not in ([first.connection], [last.connection])
+
+
+@pytest.mark.parametrize("told", ["", "id\u00ff"])
+def test_a_stream_id_that_is_none_is_not_used(stub: StubServer, told: str) -> None:
+    head = f"HTTP/1.1 200 OK\r\nX-Genkit-Stream-Id: {told}\r\nContent-Length: 99\r\n\r\n".encode("latin-1")
+    stub.script("echo", faults.raw(head + b'data: {"message":1}\n\n'))
+    with Client(stub.url) as client, client.flow("echo").stream(1) as stream:
+        assert next(stream) == 1
+        with pytest.raises(StreamInterruptedError) as caught:
+            next(stream)
+    assert caught.value.ticket is None
+    assert len(stub.requests) == 1
+
+
+@pytest.mark.parametrize("make", [Client, AsyncClient])
+@pytest.mark.parametrize(
+    "option",
+    [
+        {"retry": False},
+        {"timeout": True},
+        {"timeout": "1"},
+        {"auth": 5},
+        {"headers": [("a", "b")]},
+        {"http_client": 5},
+    ],
+    ids=str,
+)
+def test_an_argument_of_the_wrong_type_is_told_at_once(make: type[Any], option: dict[str, Any]) -> None:
+    with pytest.raises(TypeError, match=next(iter(option))):
+        make("http://localhost:3400", **option)
+
+
+def test_each_client_takes_its_own_kind(stub: StubServer) -> None:
+    async def headers() -> dict[str, str]:
+        return {}
+
+    with pytest.raises(TypeError, match=r"httpx\.Client"):
+        Client(stub.url, http_client=httpx.AsyncClient())
+    with httpx.Client() as http, pytest.raises(TypeError, match=r"httpx\.AsyncClient"):
+        AsyncClient(stub.url, http_client=http)
+    with Client(stub.url) as client, pytest.raises(TypeError, match="flow is FlowDef or str"):
+        client.flow(cast("str", 5))

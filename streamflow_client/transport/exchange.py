@@ -7,6 +7,7 @@ by shutting its socket down, which wakes whoever reads from it. Out of place her
 
 from __future__ import annotations
 
+import os
 import socket
 import threading
 from collections.abc import Callable
@@ -41,6 +42,7 @@ class Exchange:
         self.saw_eof = False
         self.timed_out = False
         self.on_hurry: Callable[[], object] | None = None
+        self._process = os.getpid()
         self._socket: socket.socket | None = None
         self._stopped = False
         self._severed = False
@@ -151,7 +153,8 @@ class Exchange:
         self._grace = None
 
     def _shut_down(self) -> None:
-        if self._socket is not None:
+        """Not in a forked child: the connection is its parent's, and shutting it down would end it there."""
+        if self._socket is not None and self._process == os.getpid():
             shut_down(self._socket)
 
 

@@ -6,6 +6,7 @@ many, for whoever asks to close them. Nothing is closed or awaited here, so that
 
 from __future__ import annotations
 
+import os
 import threading
 from collections import deque
 from typing import Protocol, TypeVar
@@ -32,13 +33,21 @@ class IdleLanes(dict[Origin, deque[LaneT]]):
     def __init__(self) -> None:
         super().__init__()
         self._lock = threading.Lock()
+        self._process = os.getpid()
 
     def put(self, lane: LaneT) -> None:
         with self._lock:
             self.setdefault(lane.origin, deque()).append(lane)
 
     def take(self, origin: Origin) -> LaneT | None:
-        """The lane used last, since it is the least likely to be closed by the server."""
+        """The lane used last, since it is the least likely to be closed by the server.
+
+        None of those that a fork has copied: two processes on one connection read each other's answers.
+        """
+        if self._process != os.getpid():
+            self._process = os.getpid()
+            self._lock = threading.Lock()  # the parent's may have been held
+            self.clear()
         with self._lock:
             lanes = self.get(origin)
             return self._pop(lanes[-1]) if lanes else None
