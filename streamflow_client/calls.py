@@ -106,7 +106,6 @@ def make_settings(
 ) -> Settings:
     """Raises: ValueError: an argument makes no sense; secrets are not repeated in it."""
     for name, value, kinds in (
-        ("timeout", timeout, (int, float, Timeout, type(None))),
         ("retry", retry, (Retry, type(None))),
         ("auth", auth, (str, tuple, httpx.Auth, type(None))),
     ):
@@ -151,7 +150,6 @@ def changed(
 ) -> Settings:
     """Settings with some options replaced, for `with_options`."""
     _check_type("retry", retry, (Retry, Keep, type(None)))
-    _check_type("timeout", timeout, (int, float, Timeout, Keep, type(None)))
     new = replace(
         settings,
         timeout=settings.timeout if isinstance(timeout, Keep) else as_timeout(timeout),

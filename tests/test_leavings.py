@@ -205,8 +205,6 @@ def test_a_stream_id_that_is_none_is_not_used(stub: StubServer, told: str) -> No
     "option",
     [
         {"retry": False},
-        {"timeout": True},
-        {"timeout": "1"},
         {"auth": 5},
         {"headers": [("a", "b")]},
         {"http_client": 5},

@@ -214,6 +214,7 @@ async def test_3000_cancellations_in_every_phase_leave_the_pool_whole(
 # --- over connections that are about to close ------------------------------------------------------------
 
 
+@pytest.mark.parametrize("anyio_backend", ["asyncio"])
 async def test_1000_calls_over_connections_closed_around_our_expiry() -> None:
     """100 clients with one connection each, so that each call meets one of the wanted age."""
     expiry, clients, calls = IDLE_SECONDS, 100, 10
