@@ -105,11 +105,8 @@ def make_settings(
     auth: Auth | None,
 ) -> Settings:
     """Raises: ValueError: an argument makes no sense; secrets are not repeated in it."""
-    for name, value, kinds in (
-        ("retry", retry, (Retry, type(None))),
-        ("auth", auth, (str, tuple, httpx.Auth, type(None))),
-    ):
-        _check_type(name, value, kinds)
+    _check_type("retry", retry, (Retry, type(None)))
+    _check_type("auth", auth, (str, tuple, httpx.Auth, type(None)))
     base = BaseUrl.parse(str(base_url))
     try:
         _ = httpx.URL(base.root).host

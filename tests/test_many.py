@@ -49,6 +49,7 @@ async def settled(stub: StubServer) -> None:
 # --- at once -----------------------------------------------------------------------------------------
 
 
+@pytest.mark.parametrize("anyio_backend", ["asyncio"])
 async def test_500_streams_open_at_once_keep_their_chunks_apart() -> None:
     count, chunks = 500, 20
     stub = StubServer()
@@ -184,7 +185,7 @@ async def cancelled_call(client: AsyncClient, phase: str, number: int, chance: r
 async def test_3000_cancellations_in_every_phase_leave_the_pool_whole(
     tls: bool, batches: int, anyio_backend: str
 ) -> None:
-    batches = batches if anyio_backend == "asyncio" else batches // 3
+    batches = batches if anyio_backend == "asyncio" else max(1, batches // 5)
     chance = random.Random(7)
     http_client = None
     with stub_for_phases(tls=tls) as stub:
