@@ -16,11 +16,11 @@ help: ## list the targets
 demo: $(VENV)/installed ## run the demonstration: a server and a client on this machine
 	@$(BIN)/python -m streamflow_client demo
 
-# `coverage run -m pytest`, not pytest-cov: the reason stands in pyproject.toml. Four workers for two cores:
+# `coverage run -m pytest`, not pytest-cov: the reason stands in pyproject.toml. Three workers for two cores:
 # many tests wait.
 test: $(VENV)/developed ## run every test that needs only Python, with branch coverage
 	@$(BIN)/coverage erase
-	@$(BIN)/coverage run -m pytest -n 4 -m "not node" $(PYTEST_ARGS)
+	@$(BIN)/coverage run -m pytest -n 3 -m "not node" $(PYTEST_ARGS)
 	@$(BIN)/coverage combine --quiet
 	@$(BIN)/coverage report
 

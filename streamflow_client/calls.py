@@ -106,7 +106,8 @@ def make_settings(
 ) -> Settings:
     """Raises: ValueError: an argument makes no sense; secrets are not repeated in it."""
     _check_type("retry", retry, (Retry, type(None)))
-    _check_type("auth", auth, (str, tuple, httpx.Auth, type(None)))
+    if auth is not None and not isinstance(auth, (str, tuple)) and not hasattr(auth, "auth_flow"):
+        raise TypeError("auth is a bearer token, a (user, password) pair, or an httpx.Auth")
     base = BaseUrl.parse(str(base_url))
     try:
         _ = httpx.URL(base.root).host
@@ -173,7 +174,7 @@ def check_flow(flow: Any) -> None:
 def _check_type(name: str, value: Any, kinds: tuple[type, ...]) -> None:
     if isinstance(value, bool) or not isinstance(value, kinds):
         wanted = " or ".join(kind.__name__.replace("NoneType", "None") for kind in kinds if kind is not Keep)
-        raise TypeError(f"{name} is {wanted}, got {value!r:.50}" if name != "auth" else f"{name} is {wanted}")
+        raise TypeError(f"{name} is {wanted}, got {value!r:.50}")
 
 
 def check_headers(headers: Any) -> None:
