@@ -20,7 +20,7 @@ demo: $(VENV)/installed ## run the demonstration: a server and a client on this 
 # many tests wait.
 test: $(VENV)/developed ## run every test that needs only Python, with branch coverage
 	@$(BIN)/coverage erase
-	@$(BIN)/coverage run -m pytest -n 3 -m "not node" $(PYTEST_ARGS)
+	@$(BIN)/coverage run -m pytest -n 3 --dist worksteal -m "not node" $(PYTEST_ARGS)
 	@$(BIN)/coverage combine --quiet
 	@$(BIN)/coverage report
 

@@ -94,7 +94,7 @@ def test_registry_pattern(line: str) -> None:
         ("at /" + "home/jo/x.js", True),
         ('"/' + "root/x", True),
         ("GET http://host/home/x", False),
-        ("{base}/work/x", False),
+        ("{base}/tasks/x", False),
         ("/usr/bin/env", False),
     ],
 )
