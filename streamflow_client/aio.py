@@ -326,7 +326,7 @@ class AsyncFlowStream(Generic[ChunkT, OutputT]):
         Raises:
             FlowError: how the call ended, if not with an output of its type.
         """
-        session = await self._advance(_never, drain=True)
+        session = await self._advance(calls.never, drain=True)
         outcome = session.outcome
         if isinstance(outcome, Done):
             return outcome.output
@@ -370,7 +370,7 @@ class AsyncFlowStream(Generic[ChunkT, OutputT]):
                 self._reader.release()
 
     async def __aenter__(self) -> Self:
-        session = await self._advance(_has_response)
+        session = await self._advance(calls.has_response)
         if isinstance(session.outcome, Failed):
             raise self._stamped(session.outcome.error) from None
         return self
@@ -406,7 +406,9 @@ class AsyncFlowStream(Generic[ChunkT, OutputT]):
     async def _pull(self) -> ChunkT | Faulty:
         """The next chunk, or what stands for one."""
         while True:
-            session = await self._advance(_has_chunk)  # by now another task may have restarted the stream
+            session = await self._advance(
+                calls.has_chunk
+            )  # by now another task may have restarted the stream
             with suppress(IndexError):  # or have cancelled it
                 return session.ready.popleft()
             if isinstance(session.outcome, Failed):
@@ -556,18 +558,6 @@ class AsyncFlowStream(Generic[ChunkT, OutputT]):
 
     def _stamped(self, error: FlowError) -> FlowError:
         return self._session.stamped(error, monotonic())
-
-
-def _never(session: Session[Any, Any]) -> bool:
-    return False
-
-
-def _has_response(session: Session[Any, Any]) -> bool:
-    return session.is_answering
-
-
-def _has_chunk(session: Session[Any, Any]) -> bool:
-    return bool(session.ready)
 
 
 class _Http:

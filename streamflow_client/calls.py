@@ -197,13 +197,12 @@ def request_headers(
     """The headers of one attempt; the caller's go only to the client's own origin."""
     if inspect.isawaitable(given):
         raise TypeError("an async headers function needs an AsyncClient")
-    if given is None or not same_origin(settings.base, url):
-        merged: dict[str, str] = {}
-    else:
+    merged: dict[str, str] = {}
+    if same_origin(settings.base, url):
         check_headers(given)
-        merged = {name.lower(): value for name, value in given.items()}
-    if isinstance(settings.auth, str) and same_origin(settings.base, url):
-        merged["authorization"] = f"Bearer {settings.auth}"
+        merged |= {name.lower(): value for name, value in (given or {}).items()}
+        if isinstance(settings.auth, str):
+            merged["authorization"] = f"Bearer {settings.auth}"
     return merged | {name.lower(): value for name, value in own.items()}
 
 
@@ -306,6 +305,24 @@ def _session(
         delay=_delays(settings.retry),
         key=uuid.uuid4().hex if settings.retry and settings.retry.replay else "",
     )
+
+
+# What a driver can wait for, besides the end of the call.
+
+
+def never(session: Session[Any, Any]) -> bool:
+    """Only its end is enough."""
+    return False
+
+
+def has_response(session: Session[Any, Any]) -> bool:
+    """A response that is no error has begun."""
+    return session.is_answering
+
+
+def has_chunk(session: Session[Any, Any]) -> bool:
+    """A chunk, or what stands for one, can be taken."""
+    return bool(session.ready)
 
 
 def ticket_for(settings: Settings, definition: FlowDef[Any, Any, Any], where: Ticket | str) -> Ticket:

@@ -1,6 +1,6 @@
 """One call as a state machine without I/O: what to request next, what bytes mean, resume or give up.
 
-In: events from a driver (`opening`, `connected`, `head`, `data`, `eof`, `broke`, `expired`, `woke`,
+In: events from a driver (`bound`, `connected`, `alive`, `head`, `data`, `eof`, `broke`, `expired`, `woke`,
 `cancel`), each with the driver's time as `now`, seconds. Out: `step()`, the action to take next; `ready`,
 typed chunks in order; `outcome`, how the call ended. All policy of the library is here, once; the drivers
 act and nothing else. Out of place here: sockets, clocks, randomness, locks.

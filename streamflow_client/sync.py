@@ -323,7 +323,7 @@ class FlowStream(Generic[ChunkT, OutputT]):
         Raises:
             FlowError: how the call ended, if not with an output of its type.
         """
-        session = self._advance(_never, drain=True)
+        session = self._advance(calls.never, drain=True)
         outcome = session.outcome
         if isinstance(outcome, Done):
             return outcome.output
@@ -361,7 +361,7 @@ class FlowStream(Generic[ChunkT, OutputT]):
                 self._reader.release()
 
     def __enter__(self) -> Self:
-        session = self._advance(_has_response)
+        session = self._advance(calls.has_response)
         if isinstance(session.outcome, Failed):
             raise self._stamped(session.outcome.error) from None
         return self
@@ -399,7 +399,7 @@ class FlowStream(Generic[ChunkT, OutputT]):
     def _pull(self) -> ChunkT | Faulty:
         """The next chunk, or what stands for one."""
         while True:
-            session = self._advance(_has_chunk)  # by now another thread may have restarted the stream
+            session = self._advance(calls.has_chunk)  # by now another thread may have restarted the stream
             with suppress(IndexError):  # or have cancelled it
                 return session.ready.popleft()
             if isinstance(session.outcome, Failed):
@@ -539,18 +539,6 @@ class FlowStream(Generic[ChunkT, OutputT]):
         return self._session.stamped(error, monotonic())
 
 
-def _never(session: Session[Any, Any]) -> bool:
-    return False
-
-
-def _has_response(session: Session[Any, Any]) -> bool:
-    return session.is_answering
-
-
-def _has_chunk(session: Session[Any, Any]) -> bool:
-    return bool(session.ready)
-
-
 class _Http:
     """The HTTP client of a `Client` and its copies, and the calls that run on it."""
 
@@ -563,7 +551,6 @@ class _Http:
 
     def request(self, settings: Settings, exchange: Exchange, action: Open) -> httpx.Request:
         """The request of one attempt, with the caller's headers as they are now."""
-
         self.bury()
         exchange.begin(owned=self.owned)
         source: HeaderSource | None = settings.headers

@@ -61,9 +61,10 @@ def read_headers(lines: Iterable[str]) -> dict[str, str]:
     headers: dict[str, str] = {}
     for line in lines:
         name, colon, value = line.partition(":")
-        headers[name] = value.strip()
-        if not colon or not _can_be_sent(headers):
+        value = value.strip()
+        if not colon or not _can_be_sent({name: value}):
             raise BadArgument("a header is written as 'Name: value', in ASCII")
+        headers[name] = value
     return headers
 
 
