@@ -7,7 +7,7 @@ with Client("http://localhost:3400") as client:
     result = menu(MenuRequest(theme="pirate"))
 """
 
-from .aio import AsyncClient, AsyncFlow, AsyncFlowStream
+from .aio import AsyncClient, AsyncDiscoveredFlow, AsyncFlow, AsyncFlows, AsyncFlowStream
 from .calls import Liveness
 from .errors import (
     AbortedError,
@@ -45,7 +45,9 @@ from .errors import (
 )
 from .flowdef import FlowDef
 from .options import Retry, Timeout
-from .sync import Client, Flow, FlowStream
+from .schema.catalog import Catalog, FlowSpec
+from .schema.model import Schema
+from .sync import Client, DiscoveredFlow, Flow, Flows, FlowStream
 from .ticket import Ticket
 from .timeline import Attempt, Timeline
 from .transport.defaults import default_async_http_client, default_http_client
@@ -56,14 +58,18 @@ __all__ = [
     "AbortedError",
     "AlreadyExistsError",
     "AsyncClient",
+    "AsyncDiscoveredFlow",
     "AsyncFlow",
     "AsyncFlowStream",
+    "AsyncFlows",
     "Attempt",
+    "Catalog",
     "ChunkValidationError",
     "Client",
     "Clock",
     "DataLossError",
     "DeadlineExceededError",
+    "DiscoveredFlow",
     "DiscoveryError",
     "FailedPreconditionError",
     "Flow",
@@ -71,10 +77,12 @@ __all__ = [
     "FlowConnectionError",
     "FlowDef",
     "FlowError",
+    "FlowSpec",
     "FlowStatusError",
     "FlowStream",
     "FlowTimeoutError",
     "FlowValidationError",
+    "Flows",
     "InputValidationError",
     "InternalError",
     "InvalidArgumentError",
@@ -87,6 +95,7 @@ __all__ = [
     "ReplayDivergedError",
     "ResourceExhaustedError",
     "Retry",
+    "Schema",
     "ServerCancelledError",
     "StreamExpiredError",
     "StreamInterruptedError",

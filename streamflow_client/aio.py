@@ -11,16 +11,18 @@ import inspect
 import socket
 import warnings
 from collections import deque
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import suppress
+from dataclasses import replace
 from threading import Lock
 from time import monotonic
 from types import TracebackType
-from typing import Any, Generic, Self, cast, overload
+from typing import Any, Generic, NoReturn, Self, cast, overload
 from weakref import ref
 
 import httpx
-from anyio import CancelScope, move_on_after, sleep, wait_readable
+from anyio import CancelScope, create_task_group, move_on_after, sleep, wait_readable
+from anyio import Lock as AsyncLock
 from anyio.lowlevel import current_token
 from httpx_sse import ServerSentEvent
 from typing_extensions import TypeForm, TypeVar
@@ -29,9 +31,11 @@ from . import calls
 from .call import Action, Done, Failed, Faulty, Open, Wait
 from .calls import KEEP, Auth, Headers, Keep, Liveness, Settings, log
 from .calls import AsyncHeaderSource as HeaderSource
-from .errors import FlowError
+from .discovery import Discovery, FoundFlow, Source
+from .errors import DiscoveryError, FlowError
 from .flowdef import FlowDef
 from .options import DEFAULT_MAX_EVENT_BYTES, DEFAULT_MAX_RESPONSE_BYTES, Retry, Timeout
+from .schema.catalog import Catalog, FlowSpec
 from .session import Session
 from .ticket import Ticket
 from .transport.defaults import default_async_http_client
@@ -44,6 +48,7 @@ from .wire.request import ProtocolName
 InputT = TypeVar("InputT", default=Any)
 ChunkT = TypeVar("ChunkT", default=Any)
 OutputT = TypeVar("OutputT", default=Any)
+T = TypeVar("T")
 
 
 class AsyncClient:
@@ -51,6 +56,9 @@ class AsyncClient:
 
     Args:
         base_url: where the flows are: "http://localhost:3400", with a path where they have one.
+        catalog: where `flows` are described: a `Catalog`, a JSON file, a URL. By default `/openapi.json`,
+            then Genkit's `/api/actions`, both below the base URL. A URL on another origin gets neither
+            headers nor auth.
         http_client: a caller's own `httpx.AsyncClient` or `httpx2.AsyncClient`, never closed by
             us; its time-outs give way to ours.
         headers: a mapping, or a callable that gives one and is asked anew for every attempt. They go to
@@ -71,6 +79,7 @@ class AsyncClient:
         self,
         base_url: str,
         *,
+        catalog: Source = None,
         http_client: Any = None,
         headers: HeaderSource | None = None,
         auth: Auth | None = None,
@@ -92,7 +101,9 @@ class AsyncClient:
             headers=headers,
             auth=auth,
         )
+        discovery = Discovery(self._settings.base, protocol, catalog)
         self._http = _Http(http_client)
+        self._finder = _Finder(self._http, self._settings, discovery)
 
     @overload
     def flow(self, flow: FlowDef[InputT, ChunkT, OutputT], /) -> AsyncFlow[InputT, ChunkT, OutputT]: ...
@@ -130,6 +141,23 @@ class AsyncClient:
             flow = FlowDef(flow, input=input, chunk=chunk, output=output, path=path)
         return AsyncFlow(self._http, self._settings, flow)
 
+    @property
+    def flows(self) -> AsyncFlows:
+        """The server's flows by name: `client.flows.menu(theme="pirate")`, `client.flows["my-flow/v2"]`.
+
+        They are discovered on first use, and once.
+        """
+        return AsyncFlows(self._finder)
+
+    async def discover(self) -> Catalog:
+        """Find out now, or anew, which flows the server has.
+
+        Raises:
+            DiscoveryError: there is no catalog; the message tells every address tried.
+            FlowError: the server could not be asked.
+        """
+        return await self._finder.catalog(anew=True)
+
     def with_options(
         self,
         *,
@@ -144,6 +172,7 @@ class AsyncClient:
             self._settings, timeout=timeout, retry=retry, headers=headers, strict=strict
         )
         copy._http = self._http
+        copy._finder = _Finder(self._http, copy._settings, self._finder.discovery)
         return copy
 
     async def aclose(self) -> None:
@@ -165,6 +194,46 @@ class AsyncClient:
         return f"AsyncClient({str(self._settings.base)!r})"
 
 
+class AsyncFlows:
+    """The flows of a server by name, as attributes or items. Made by `client.flows`.
+
+    The first call of a flow discovers them, once; counting, listing and `in` need `await client.discover()`
+    before. Dunder and private names, `repr` and `dir` never discover.
+    """
+
+    def __init__(self, finder: _Finder) -> None:
+        self._finder = finder
+
+    def __getattr__(self, name: str) -> AsyncDiscoveredFlow:
+        if name.startswith("_"):
+            raise AttributeError(f"{name!r} is no flow; a flow of that name is reached by flows[{name!r}]")
+        return self[name]
+
+    def __getitem__(self, name: str) -> AsyncDiscoveredFlow:
+        """A flow by its name.
+
+        Raises:
+            UnknownFlowError: there is none of that name, where the flows are known; close matches are told.
+            DiscoveryError: a schema of this one is broken.
+        """
+        return self._finder.flow(name)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._finder.discovery.needed())
+
+    def __len__(self) -> int:
+        return len(self._finder.discovery.needed())
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._finder.discovery.needed()
+
+    def __dir__(self) -> list[str]:
+        return sorted({*super().__dir__(), *self._finder.discovery.attributes()})
+
+    def __repr__(self) -> str:
+        return f"AsyncFlows({self._finder.discovery})"
+
+
 class AsyncFlow(Generic[InputT, ChunkT, OutputT]):
     """One flow of a server. Made by `client.flow(…)`; call it, or stream it."""
 
@@ -178,6 +247,21 @@ class AsyncFlow(Generic[InputT, ChunkT, OutputT]):
     def definition(self) -> FlowDef[InputT, ChunkT, OutputT]:
         """The flow's name and types."""
         return self._definition
+
+    @property
+    def input_type(self) -> Any:
+        """The type of the input: whatever pydantic can validate."""
+        return self._definition.input
+
+    @property
+    def chunk_type(self) -> Any:
+        """The type of each chunk."""
+        return self._definition.chunk
+
+    @property
+    def output_type(self) -> Any:
+        """The type of the output."""
+        return self._definition.output
 
     async def __call__(self, input: InputT | Unset = UNSET, /) -> OutputT:
         """Run the flow and return its output, validated. One plain JSON request.
@@ -211,9 +295,7 @@ class AsyncFlow(Generic[InputT, ChunkT, OutputT]):
         Raises:
             ValueError: the ticket is for another server or flow.
         """
-        where = calls.ticket_for(self._settings, self._definition, ticket)
-        session = calls.new_session(self._settings, self._definition, None, streaming=True, resume=where)
-        return self._stream(session)
+        return self._stream(self._resumed(ticket))
 
     def with_options(
         self,
@@ -222,10 +304,10 @@ class AsyncFlow(Generic[InputT, ChunkT, OutputT]):
         retry: Retry | Keep | None = KEEP,
         headers: HeaderSource | Keep | None = KEEP,
         strict: bool | Keep = KEEP,
-    ) -> AsyncFlow[InputT, ChunkT, OutputT]:
+    ) -> Self:
         """A copy with other options that shares the connections."""
         settings = calls.changed(self._settings, timeout=timeout, retry=retry, headers=headers, strict=strict)
-        return AsyncFlow(self._http, settings, self._definition)
+        return type(self)(self._http, settings, self._definition)
 
     def __repr__(self) -> str:
         return f"AsyncFlow({self._definition.name!r} at {self._settings.base})"
@@ -238,6 +320,10 @@ class AsyncFlow(Generic[InputT, ChunkT, OutputT]):
         data = calls.encode_input(self._definition, self._settings, input)
         return calls.new_event_session(self._settings, self._definition, data)
 
+    def _resumed(self, ticket: Ticket | str) -> Session[ChunkT, OutputT]:
+        where = calls.ticket_for(self._settings, self._definition, ticket)
+        return calls.new_session(self._settings, self._definition, None, streaming=True, resume=where)
+
     def _stream(self, session: Session[ChunkT, OutputT]) -> AsyncFlowStream[ChunkT, OutputT]:
         return AsyncFlowStream(
             self._http,
@@ -245,6 +331,117 @@ class AsyncFlow(Generic[InputT, ChunkT, OutputT]):
             session,
             lambda value: self._session(value, streaming=True),
         )
+
+
+class AsyncDiscoveredFlow(AsyncFlow[Any, Any, Any]):
+    """A flow whose types were made from the server's schemas. Made by `client.flows`.
+
+    The fields of its input may also be given by keywords: `flow(theme="pirate")`.
+    """
+
+    _definition: FoundFlow
+
+    def __init__(self, http: _Http, settings: Settings, found: FoundFlow) -> None:
+        super().__init__(http, replace(settings, protocol=found.spec.protocol), found)
+
+    @property
+    def spec(self) -> FlowSpec:
+        """What the catalog says of the flow."""
+        return self._definition.spec
+
+    async def __call__(self, input: Any | Unset = UNSET, /, **fields: Any) -> Any:
+        """Run the flow and return its output, validated. One plain JSON request.
+
+        Raises:
+            FlowError: one of its subclasses; see `streamflow_client.errors`.
+        """
+        return await super().__call__(calls.input_of(self._definition, input, fields))
+
+    def stream(self, input: Any | Unset = UNSET, /, **fields: Any) -> AsyncFlowStream[Any, Any]:
+        """Run the flow and stream its chunks. The request is sent on entering or on the first read.
+
+        Raises:
+            InputValidationError: at once, and nothing is sent.
+        """
+        return super().stream(calls.input_of(self._definition, input, fields))
+
+    def stream_events(
+        self, input: Any | Unset = UNSET, /, **fields: Any
+    ) -> AsyncFlowStream[ServerSentEvent, None]:
+        """Run the flow and stream its raw server-sent events, never resumed.
+
+        Raises:
+            InputValidationError: at once, and nothing is sent.
+            ValueError: the protocol is "reflection", which has no events.
+        """
+        return super().stream_events(calls.input_of(self._definition, input, fields))
+
+    def __repr__(self) -> str:
+        return f"<Flow {self._definition.text}>"
+
+
+class _LateFlow(AsyncDiscoveredFlow):
+    """A flow looked up before the server's flows are known: its first call or read finds them out."""
+
+    def __init__(self, finder: _Finder, settings: Settings, name: str) -> None:
+        self._finder = finder
+        self._settings = settings
+        self._name = name
+
+    @property
+    def _definition(self) -> FoundFlow:  # type: ignore[override]  # later than in the class above
+        self._finder.discovery.needed()
+        return self._finder.discovery.flow(self._name)
+
+    async def __call__(self, input: Any | Unset = UNSET, /, **fields: Any) -> Any:
+        await self._finder.catalog(anew=False)
+        return await self._known()(input, **fields)
+
+    def stream(self, input: Any | Unset = UNSET, /, **fields: Any) -> AsyncFlowStream[Any, Any]:
+        return self._later(lambda flow: flow.stream(input, **fields))
+
+    def stream_events(
+        self, input: Any | Unset = UNSET, /, **fields: Any
+    ) -> AsyncFlowStream[ServerSentEvent, None]:
+        return self._later(lambda flow: flow.stream_events(input, **fields))
+
+    def resume(self, ticket: Ticket | str, /) -> AsyncFlowStream[Any, Any]:
+        return self._later(lambda flow: flow.resume(ticket))
+
+    def with_options(
+        self,
+        *,
+        timeout: float | Timeout | Keep | None = KEEP,
+        retry: Retry | Keep | None = KEEP,
+        headers: HeaderSource | Keep | None = KEEP,
+        strict: bool | Keep = KEEP,
+    ) -> Self:
+        settings = calls.changed(self._settings, timeout=timeout, retry=retry, headers=headers, strict=strict)
+        return type(self)(self._finder, settings, self._name)
+
+    def __repr__(self) -> str:
+        return f"<Flow {self._name}, not discovered yet>"
+
+    def _known(self) -> AsyncDiscoveredFlow:
+        found = self._definition
+        return found.of(AsyncDiscoveredFlow)(self._finder.http, self._settings, found)
+
+    def _later(
+        self, start: Callable[[AsyncDiscoveredFlow], AsyncFlowStream[ChunkT, OutputT]]
+    ) -> AsyncFlowStream[ChunkT, OutputT]:
+        """A stream that is started once its flow is known; at once, if it is by now."""
+        if self._finder.discovery.known() is not None:
+            return start(self._known())
+
+        async def find() -> AsyncFlowStream[ChunkT, OutputT]:
+            await self._finder.catalog(anew=False)
+            return start(self._known())
+
+        def too_early(_: Any) -> NoReturn:
+            raise DiscoveryError(f"flow {self._name!r} is not known yet: it cannot be restarted")
+
+        session = calls.late_session(self._settings, self._name)
+        return AsyncFlowStream(self._finder.http, self._settings, session, too_early, find)
 
 
 class AsyncFlowStream(Generic[ChunkT, OutputT]):
@@ -260,10 +457,12 @@ class AsyncFlowStream(Generic[ChunkT, OutputT]):
         settings: Settings,
         session: Session[ChunkT, OutputT],
         restart: Callable[[Any], Session[ChunkT, OutputT]],
+        find: Callable[[], Awaitable[AsyncFlowStream[ChunkT, OutputT]]] | None = None,
     ) -> None:
         self._http = http
         self._settings = settings
         self._restart = restart
+        self._find = find
         self._reader = Lock()
         self._run(session)
 
@@ -423,6 +622,8 @@ class AsyncFlowStream(Generic[ChunkT, OutputT]):
         await self._take_turn()
         session = self._session
         try:
+            if self._find is not None:
+                await self._start_late(session, self._find)
             self._exchange.waits(drain=drain)
             while session.outcome is None and not enough(session):
                 await self._step(session)
@@ -452,6 +653,23 @@ class AsyncFlowStream(Generic[ChunkT, OutputT]):
         self._session.settle(monotonic())
         with CancelScope(shield=True):
             await self._end()
+
+    async def _start_late(
+        self,
+        session: Session[ChunkT, OutputT],
+        find: Callable[[], Awaitable[AsyncFlowStream[ChunkT, OutputT]]],
+    ) -> None:
+        """The flow is not known yet: find it, unless the call is stopped meanwhile."""
+        self._find = None
+        try:
+            found = await _stoppable(self._exchange, find())
+        except FlowError as error:
+            session.refuse(error)
+            return
+        if found is not None:
+            self._restart = found._restart  # noqa: SLF001 - made for this one
+            with self._exchange.lock:
+                session.become(found._session)  # noqa: SLF001
 
     async def _step(self, session: Session[ChunkT, OutputT]) -> None:
         """Take the one action that the session wants next."""
@@ -560,6 +778,45 @@ class AsyncFlowStream(Generic[ChunkT, OutputT]):
         return self._session.stamped(error, monotonic())
 
 
+class _Finder:
+    """Finds out what flows the server has, with the requests and options of one client."""
+
+    def __init__(self, http: _Http, settings: Settings, discovery: Discovery) -> None:
+        self.http = http
+        self.settings = settings
+        self.discovery = discovery
+
+    async def catalog(self, *, anew: bool) -> Catalog:
+        """What is known, or is found out now: by one caller, while others wait for it."""
+        async with self.http.searching:
+            known = None if anew else self.discovery.known()
+            return await self._search() if known is None else known
+
+    def flow(self, name: str) -> AsyncDiscoveredFlow:
+        """A flow by its name; of one that is not known yet, its first call finds out."""
+        if self.discovery.known() is None:
+            return _LateFlow(self, self.settings, name)
+        found = self.discovery.flow(name)
+        return found.of(AsyncDiscoveredFlow)(self.http, self.settings, found)
+
+    async def _search(self) -> Catalog:
+        search = self.discovery.search()
+        answer: bytes | FlowError | None = None
+        while True:
+            try:
+                url = search.send(answer)
+            except StopIteration as end:
+                return cast("Catalog", end.value)
+            answer = await self._read(url)
+
+    async def _read(self, url: str) -> bytes | FlowError:
+        session = calls.document_session(self.settings, url)
+        try:
+            return await AsyncFlowStream(self.http, self.settings, session, lambda _: session).result()
+        except FlowError as error:
+            return error
+
+
 class _Http:
     """The HTTP client of an `AsyncClient` and its copies, and the calls that run on it."""
 
@@ -569,6 +826,7 @@ class _Http:
         self.client: httpx.AsyncClient = default_async_http_client() if self.owned else http_client
         self.live: dict[Exchange, ref[AsyncFlowStream[Any, Any]]] = {}
         self.graves: deque[tuple[Any, Any, bool]] = deque()
+        self.searching = AsyncLock()
         self._loop: object = None
 
     async def request(self, settings: Settings, exchange: Exchange, action: Open) -> httpx.Request:
@@ -578,7 +836,7 @@ class _Http:
         exchange.begin(owned=self.owned)
         given = await clocked(exchange, _given_headers(settings), idle=False)
         return self.client.build_request(
-            "POST",
+            action.method,
             action.url,
             headers=calls.request_headers(settings, action.url, action.headers, given),
             content=action.body,
@@ -631,6 +889,37 @@ async def _given_headers(settings: Settings) -> Headers | None:
     if inspect.isawaitable(given):
         given = await given
     return cast("Headers | None", given)
+
+
+async def _stoppable(exchange: Exchange, awaitable: Awaitable[T]) -> T | None:
+    """Await something that is not the call's own request; None where the call is stopped before it ends.
+
+    As in `_sleep`, stopping shuts a socket down that nobody writes to.
+    """
+    ours, theirs = socket.socketpair()
+    outcome: list[T] = []
+    failure: list[Exception] = []
+
+    async def work() -> None:
+        try:
+            outcome.append(await awaitable)
+        except Exception as error:  # noqa: BLE001 - raised below, where it is in no group
+            failure.append(error)
+        group.cancel_scope.cancel()
+
+    with ours, theirs:
+        ours.setblocking(False)
+        exchange.attach(ours)
+        try:
+            async with create_task_group() as group:
+                group.start_soon(work)
+                await wait_readable(ours)
+                group.cancel_scope.cancel()
+        finally:
+            exchange.detach()
+    if failure:
+        raise failure[0]
+    return outcome[0] if outcome else None
 
 
 async def _bury(body: Any, response: httpx.Response, fails: bool) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import Enum, auto
-from typing import Generic, TypeVar
+from typing import Generic, Literal, TypeVar
 
 from .errors import ChunkValidationError, FlowError, OutputValidationError
 from .ticket import Ticket
@@ -45,6 +45,7 @@ class Limits:
 class Open:
     """Send this request, then report `head`, `broke` or `expired`."""
 
+    method: Literal["GET", "POST"]
     url: str
     headers: dict[str, str]
     body: bytes

@@ -16,15 +16,16 @@ from typing import Any, NamedTuple, TypeVar, get_args
 
 import httpx
 from httpx_sse import ServerSentEvent
-from pydantic_core import PydanticSerializationError
+from pydantic_core import InitErrorDetails, PydanticSerializationError, ValidationError
 
 from .call import Call, Limits
+from .discovery import FoundFlow
 from .errors import InputValidationError
 from .flowdef import FlowDef
 from .options import Retry, Timeout, as_timeout
 from .session import Session, reasons
 from .ticket import TICKET_PREFIX, Ticket
-from .wire.codec import Codec, Unset
+from .wire.codec import VERBATIM, Codec, Decoder, Unset
 from .wire.request import (
     PROTOCOLS,
     STREAM_ID_HEADER,
@@ -32,6 +33,7 @@ from .wire.request import (
     ProtocolName,
     WireProtocol,
     cancel_request,
+    document,
     origin_of,
     raw_events,
     same_origin,
@@ -39,6 +41,7 @@ from .wire.request import (
 from .wire.sse import Event
 
 CANCEL_SECONDS = 2.0  # how long the server may take to hear that a run was cancelled
+DOCUMENT_IDLE_SECONDS = 30.0  # a document runs nothing: its server has nothing to be silent about
 
 log = logging.getLogger("streamflow_client")
 
@@ -218,15 +221,51 @@ def auth_argument(settings: Settings, url: str, *, owned: bool) -> dict[str, Any
 def encode_input(
     definition: FlowDef[InputT, Any, Any], settings: Settings, value: InputT | Unset
 ) -> bytes | None:
-    """Raises: InputValidationError: nothing was sent."""
+    """The JSON of an input. Raises: InputValidationError: nothing was sent."""
     try:
         return definition.codec(strict=settings.strict).encode(value)
     except PydanticSerializationError as error:
         what = f"the input cannot be written as JSON: {error}"
         raise InputValidationError(what, validation_error=error, flow=definition.name) from None
     except Exception as error:  # noqa: BLE001 - a validator of the caller's may raise anything
-        what = f"the input is not of the flow's input type: {reasons(error)}"
+        what = f"the input is not of the flow's input type: {reasons(error)}{_hint(definition, error)}"
         raise InputValidationError(what, validation_error=error, flow=definition.name) from None
+
+
+def input_of(found: FoundFlow, value: Any | Unset, fields: dict[str, Any]) -> Any | Unset:
+    """The input of a discovered flow: one value, or the fields of an object by keywords.
+
+    Raises:
+        TypeError: both were given, or the input is no object.
+        InputValidationError: a field does not exist.
+    """
+    if not fields:
+        return value
+    if not isinstance(value, Unset):
+        raise TypeError(f"flow {found.name!r}: give one input or its fields by keywords, not both")
+    if not found.takes_fields:
+        raise TypeError(f"{found.text}: the input is no object, so it has no keywords; give one value")
+    unknown = found.unknown_fields(set(fields))
+    if unknown:
+        error = ValidationError.from_exception_data(
+            found.name,
+            [InitErrorDetails(type="extra_forbidden", loc=(name,), input=fields[name]) for name in unknown],
+        )
+        what = f"the input is not of the flow's input type: {reasons(error)}{_hint(found, error)}"
+        raise InputValidationError(what, validation_error=error, flow=found.name)
+    return fields
+
+
+def _hint(definition: FlowDef[Any, Any, Any], error: Exception) -> str:
+    """Which field of a discovered flow may have been meant by one that it does not have."""
+    if not isinstance(definition, FoundFlow) or not isinstance(error, ValidationError):
+        return ""
+    found = error.errors(include_input=False, include_url=False, include_context=False)
+    odd = [
+        str(item["loc"][0]) for item in found if item["type"] == "extra_forbidden" and len(item["loc"]) == 1
+    ]
+    meant = [close for name in odd for close in definition.close_fields(name)]
+    return f"; did you mean {' or '.join(map(repr, meant[:3]))}?" if meant else ""
 
 
 def new_session(
@@ -238,8 +277,8 @@ def new_session(
     resume: Ticket | None = None,
 ) -> Session[ChunkT, OutputT]:
     """A session for one call of a flow with an encoded input."""
-    codec = definition.codec(strict=settings.strict)
-    return _session(settings, definition, codec, data, PROTOCOLS[settings.protocol], streaming, resume)
+    call = _call(settings, definition, data, PROTOCOLS[settings.protocol], streaming, resume)
+    return _session(settings, call, definition.codec(strict=settings.strict))
 
 
 def new_event_session(
@@ -249,7 +288,23 @@ def new_event_session(
     if settings.protocol != "callable":
         raise ValueError(f"the {settings.protocol} protocol has no server-sent events")
     codec: Codec[Any, ServerSentEvent, None] = Codec(definition.name, Any, Any, None, strict=False)
-    return _session(settings, definition, codec, data, raw_events(_as_event), True, None)
+    return _session(settings, _call(settings, definition, data, raw_events(_as_event), True, None), codec)
+
+
+def document_session(settings: Settings, url: str) -> Session[bytes, bytes]:
+    """A session that reads what is at `url`, as it is; given up after 30 s of silence."""
+    patience = settings.timeout.idle and min(settings.timeout.idle, DOCUMENT_IDLE_SECONDS)
+    hasty = replace(settings, timeout=replace(settings.timeout, idle=patience))
+    return _session(hasty, _nothing_yet("", url, streaming=False), VERBATIM)
+
+
+def late_session(settings: Settings, name: str) -> Session[Any, Any]:
+    """A session for a flow that is not known yet: it has to become another before its first step."""
+    return _session(settings, _nothing_yet(name, str(settings.base), streaming=True), VERBATIM)
+
+
+def _nothing_yet(name: str, url: str, *, streaming: bool) -> Call:
+    return Call(name, origin_of(url), url, document(url), b"", streaming)
 
 
 def cancel_session(settings: Settings, cancelled: Session[Any, Any]) -> Session[None, Any]:
@@ -277,17 +332,16 @@ def _as_event(event: Event) -> ServerSentEvent:
     )
 
 
-def _session(
+def _call(
     settings: Settings,
     definition: FlowDef[Any, Any, Any],
-    codec: Codec[Any, Any, Any],
     data: bytes | None,
     protocol: WireProtocol,
     streaming: bool,
     resume: Ticket | None,
-) -> Session[Any, Any]:
+) -> Call:
     url = protocol.url(settings.base, definition.name, definition.path, streaming)
-    call = Call(
+    return Call(
         flow=definition.name,
         origin=origin_of(url),
         url=url,
@@ -296,6 +350,9 @@ def _session(
         streaming=streaming,
         resume=resume,
     )
+
+
+def _session(settings: Settings, call: Call, codec: Decoder[ChunkT, OutputT]) -> Session[ChunkT, OutputT]:
     return Session(
         call,
         codec,

@@ -45,7 +45,7 @@ from .tally import Tally
 from .text import shown, shown_bytes, without_secrets
 from .ticket import Ticket
 from .timeline import Attempt, Phase, Timeline
-from .wire.codec import Codec, is_not_json
+from .wire.codec import Decoder, is_not_json
 from .wire.frames import Failure, Frame, Malformed, Raw, Result, Unknown, reframe
 from .wire.reply import Reply
 from .wire.request import STREAM_ID_HEADER, TRACE_ID_HEADER
@@ -78,7 +78,7 @@ class Session(Generic[ChunkT, OutputT]):
     def __init__(
         self,
         call: Call,
-        codec: Codec[Any, ChunkT, OutputT],
+        codec: Decoder[ChunkT, OutputT],
         *,
         timeout: Timeout,
         retry: Retry | None,
@@ -86,15 +86,12 @@ class Session(Generic[ChunkT, OutputT]):
         delay: Callable[[int], float],
         key: str,
     ) -> None:
-        self.call = call
         self.ready: deque[ChunkT | Faulty] = deque()
         self.outcome: Outcome[OutputT] | None = None
         self.clean = False
         self.was_sent = False
         self.notes: deque[str] = deque()
-        self.stream_id = call.resume.stream_id if call.resume else None
         self.trace_id: str | None = None
-        self._codec = codec
         self._retry = retry
         self._limits = limits
         self._delay = delay
@@ -102,7 +99,6 @@ class Session(Generic[ChunkT, OutputT]):
         self._state = _State.IDLE
         self._last_phase: Phase = "connecting"
         self._clocks = Clocks(timeout, streaming=call.streaming)
-        self._tally = Tally(call.resume)
         self._attempts: list[Attempt] = []
         self._bytes = 0  # of the newest attempt's body
         self._tries_left = retry.attempts if retry else 1
@@ -110,12 +106,19 @@ class Session(Generic[ChunkT, OutputT]):
         self._wakes = 0.0
         self._resuming = False  # this attempt's request resumes
         self._spared = False  # its response says that it ran nothing
-        self._ran_before = call.resume is not None
         self._reply: Reply | None = None
         self._draining = False
         self._warned_unknown = False
         self._cancelled: FlowCancelledError | None = None
         self._tell = False
+        self._set_call(call, codec)
+
+    def _set_call(self, call: Call, codec: Decoder[ChunkT, OutputT]) -> None:
+        self.call = call
+        self.stream_id = call.resume.stream_id if call.resume else None
+        self._codec = codec
+        self._tally = Tally(call.resume)
+        self._ran_before = call.resume is not None
 
     # --- what the driver and the stream ask ----------------------------------------------------------
 
@@ -174,7 +177,7 @@ class Session(Generic[ChunkT, OutputT]):
 
     def stamped(self, error: FlowError, now: float) -> FlowError:
         """Tell an error how far the call had come, at the moment it is raised."""
-        error.flow = self.call.flow
+        error.flow = self.call.flow or None
         error.received = self.received
         error.ticket = self.ticket()
         error.work_may_have_run = self._may_have_run
@@ -306,6 +309,15 @@ class Session(Generic[ChunkT, OutputT]):
 
     # --- events: the caller --------------------------------------------------------------------------
 
+    def become(self, found: Session[ChunkT, OutputT]) -> None:
+        """Run what another one, not begun, would: a flow's types and place may be found out late."""
+        self._set_call(found.call, found._codec)
+
+    def refuse(self, error: FlowError) -> None:
+        """The call cannot be made at all."""
+        if self.outcome is None:
+            self._fail(error)
+
     def cancel(self, why: str, *, tell: bool) -> bool:
         """Stop: nothing more is delivered. False where the call had ended before.
 
@@ -356,9 +368,12 @@ class Session(Generic[ChunkT, OutputT]):
         self._bytes = 0
         self._attempts.append(Attempt(len(self._attempts) + 1, now - began))
         if not self._resuming:
-            return Open(self.call.url, self._request_headers(), self.call.body)
+            return self._request(self.call.body)
         self._tally.begin_replay()
-        return Open(self.call.url, self._request_headers(), b"{}")
+        return self._request(b"{}")
+
+    def _request(self, body: bytes) -> Open:
+        return Open(self.call.protocol.method, self.call.url, self._request_headers(), body)
 
     @property
     def _has_id(self) -> bool:
@@ -368,14 +383,22 @@ class Session(Generic[ChunkT, OutputT]):
     @property
     def _may_have_run(self) -> bool:
         """Whether the server may have run the flow, in whichever attempt."""
-        return self._ran_before or (self.was_sent and not self._spared)
+        sent = self.was_sent and not self._spared
+        return self._ran_before or (sent and not self._runs_nothing)
+
+    @property
+    def _runs_nothing(self) -> bool:
+        """Whether a document is just read, as often as need be."""
+        return self.call.protocol.method == "GET"
 
     def _request_headers(self) -> dict[str, str]:
         headers = {
             "Accept": "text/event-stream" if self.call.streaming else "application/json",
             "Accept-Encoding": "identity",
-            "Content-Type": "application/json",
         }
+        if self._runs_nothing:
+            return headers
+        headers["Content-Type"] = "application/json"
         if self._resuming:
             headers["X-Genkit-Stream-Id"] = self.stream_id or ""
         elif self._retry is not None and self._retry.replay:
@@ -584,9 +607,13 @@ class Session(Generic[ChunkT, OutputT]):
 
     @property
     def _replays(self) -> bool:
-        """Whether the caller allowed to run the flow once more, and nothing of it was delivered."""
+        """Whether the same may be asked once more, and nothing of it was delivered.
+
+        A flow, where the caller allowed to run it again; a document, where there are retries at all.
+        """
         nothing_seen = self._tally.seen == self._tally.before
-        return self._retry is not None and self._retry.replay and nothing_seen
+        allowed = self._retry is not None and (self._retry.replay or self._runs_nothing)
+        return allowed and nothing_seen
 
     # --- giving up, trying again ---------------------------------------------------------------------
 

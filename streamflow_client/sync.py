@@ -12,10 +12,11 @@ import warnings
 from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import suppress
-from threading import Lock
+from dataclasses import replace
+from threading import Lock, RLock
 from time import monotonic
 from types import TracebackType
-from typing import Any, Generic, Self, overload
+from typing import Any, Generic, Self, cast, overload
 from weakref import ref
 
 import httpx
@@ -25,9 +26,11 @@ from typing_extensions import TypeForm, TypeVar
 from . import calls
 from .call import Action, Done, Failed, Faulty, Open, Wait
 from .calls import KEEP, Auth, HeaderSource, Keep, Liveness, Settings, log
+from .discovery import Discovery, FoundFlow, Source
 from .errors import FlowError
 from .flowdef import FlowDef
 from .options import DEFAULT_MAX_EVENT_BYTES, DEFAULT_MAX_RESPONSE_BYTES, Retry, Timeout
+from .schema.catalog import Catalog, FlowSpec
 from .session import Session
 from .ticket import Ticket
 from .transport.defaults import default_http_client
@@ -47,6 +50,9 @@ class Client:
 
     Args:
         base_url: where the flows are: "http://localhost:3400", with a path where they have one.
+        catalog: where `flows` are described: a `Catalog`, a JSON file, a URL. By default `/openapi.json`,
+            then Genkit's `/api/actions`, both below the base URL. A URL on another origin gets neither
+            headers nor auth.
         http_client: a caller's own `httpx.Client` or `httpx2.Client`, never closed by us; its time-outs
             give way to ours.
         headers: a mapping, or a callable that gives one and is asked anew for every attempt. They go to
@@ -67,6 +73,7 @@ class Client:
         self,
         base_url: str,
         *,
+        catalog: Source = None,
         http_client: Any = None,
         headers: HeaderSource | None = None,
         auth: Auth | None = None,
@@ -88,7 +95,9 @@ class Client:
             headers=headers,
             auth=auth,
         )
+        discovery = Discovery(self._settings.base, protocol, catalog)
         self._http = _Http(http_client)
+        self._finder = _Finder(self._http, self._settings, discovery)
 
     @overload
     def flow(self, flow: FlowDef[InputT, ChunkT, OutputT], /) -> Flow[InputT, ChunkT, OutputT]: ...
@@ -126,6 +135,23 @@ class Client:
             flow = FlowDef(flow, input=input, chunk=chunk, output=output, path=path)
         return Flow(self._http, self._settings, flow)
 
+    @property
+    def flows(self) -> Flows:
+        """The server's flows by name: `client.flows.menu(theme="pirate")`, `client.flows["my-flow/v2"]`.
+
+        They are discovered on first use, and once.
+        """
+        return Flows(self._finder)
+
+    def discover(self) -> Catalog:
+        """Find out now, or anew, which flows the server has.
+
+        Raises:
+            DiscoveryError: there is no catalog; the message tells every address tried.
+            FlowError: the server could not be asked.
+        """
+        return self._finder.catalog(anew=True)
+
     def with_options(
         self,
         *,
@@ -140,6 +166,7 @@ class Client:
             self._settings, timeout=timeout, retry=retry, headers=headers, strict=strict
         )
         copy._http = self._http
+        copy._finder = _Finder(self._http, copy._settings, self._finder.discovery)
         return copy
 
     def close(self) -> None:
@@ -161,6 +188,47 @@ class Client:
         return f"Client({str(self._settings.base)!r})"
 
 
+class Flows:
+    """The flows of a server by name, as attributes or items. Made by `client.flows`.
+
+    Looking a flow up, and counting or listing them, discovers them once. Dunder and private names, `repr`
+    and `dir` never do.
+    """
+
+    def __init__(self, finder: _Finder) -> None:
+        self._finder = finder
+
+    def __getattr__(self, name: str) -> DiscoveredFlow:
+        if name.startswith("_"):
+            raise AttributeError(f"{name!r} is no flow; a flow of that name is reached by flows[{name!r}]")
+        return self[name]
+
+    def __getitem__(self, name: str) -> DiscoveredFlow:
+        """A flow by its name.
+
+        Raises:
+            UnknownFlowError: there is none of that name; close matches are told.
+            DiscoveryError: the flows could not be found out, or a schema of this one is broken.
+        """
+        self._finder.catalog(anew=False)
+        return self._finder.flow(name)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._finder.catalog(anew=False))
+
+    def __len__(self) -> int:
+        return len(self._finder.catalog(anew=False))
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._finder.catalog(anew=False)
+
+    def __dir__(self) -> list[str]:
+        return sorted({*super().__dir__(), *self._finder.discovery.attributes()})
+
+    def __repr__(self) -> str:
+        return f"Flows({self._finder.discovery})"
+
+
 class Flow(Generic[InputT, ChunkT, OutputT]):
     """One flow of a server. Made by `client.flow(…)`; call it, or stream it."""
 
@@ -174,6 +242,21 @@ class Flow(Generic[InputT, ChunkT, OutputT]):
     def definition(self) -> FlowDef[InputT, ChunkT, OutputT]:
         """The flow's name and types."""
         return self._definition
+
+    @property
+    def input_type(self) -> Any:
+        """The type of the input: whatever pydantic can validate."""
+        return self._definition.input
+
+    @property
+    def chunk_type(self) -> Any:
+        """The type of each chunk."""
+        return self._definition.chunk
+
+    @property
+    def output_type(self) -> Any:
+        """The type of the output."""
+        return self._definition.output
 
     def __call__(self, input: InputT | Unset = UNSET, /) -> OutputT:
         """Run the flow and return its output, validated. One plain JSON request.
@@ -207,9 +290,7 @@ class Flow(Generic[InputT, ChunkT, OutputT]):
         Raises:
             ValueError: the ticket is for another server or flow.
         """
-        where = calls.ticket_for(self._settings, self._definition, ticket)
-        session = calls.new_session(self._settings, self._definition, None, streaming=True, resume=where)
-        return self._stream(session)
+        return self._stream(self._resumed(ticket))
 
     def with_options(
         self,
@@ -218,10 +299,10 @@ class Flow(Generic[InputT, ChunkT, OutputT]):
         retry: Retry | Keep | None = KEEP,
         headers: HeaderSource | Keep | None = KEEP,
         strict: bool | Keep = KEEP,
-    ) -> Flow[InputT, ChunkT, OutputT]:
+    ) -> Self:
         """A copy with other options that shares the connections."""
         settings = calls.changed(self._settings, timeout=timeout, retry=retry, headers=headers, strict=strict)
-        return Flow(self._http, settings, self._definition)
+        return type(self)(self._http, settings, self._definition)
 
     def __repr__(self) -> str:
         return f"Flow({self._definition.name!r} at {self._settings.base})"
@@ -234,6 +315,10 @@ class Flow(Generic[InputT, ChunkT, OutputT]):
         data = calls.encode_input(self._definition, self._settings, input)
         return calls.new_event_session(self._settings, self._definition, data)
 
+    def _resumed(self, ticket: Ticket | str) -> Session[ChunkT, OutputT]:
+        where = calls.ticket_for(self._settings, self._definition, ticket)
+        return calls.new_session(self._settings, self._definition, None, streaming=True, resume=where)
+
     def _stream(self, session: Session[ChunkT, OutputT]) -> FlowStream[ChunkT, OutputT]:
         return FlowStream(
             self._http,
@@ -241,6 +326,53 @@ class Flow(Generic[InputT, ChunkT, OutputT]):
             session,
             lambda value: self._session(value, streaming=True),
         )
+
+
+class DiscoveredFlow(Flow[Any, Any, Any]):
+    """A flow whose types were made from the server's schemas. Made by `client.flows`.
+
+    The fields of its input may also be given by keywords: `flow(theme="pirate")`.
+    """
+
+    _definition: FoundFlow
+
+    def __init__(self, http: _Http, settings: Settings, found: FoundFlow) -> None:
+        super().__init__(http, replace(settings, protocol=found.spec.protocol), found)
+
+    @property
+    def spec(self) -> FlowSpec:
+        """What the catalog says of the flow."""
+        return self._definition.spec
+
+    def __call__(self, input: Any | Unset = UNSET, /, **fields: Any) -> Any:
+        """Run the flow and return its output, validated. One plain JSON request.
+
+        Raises:
+            FlowError: one of its subclasses; see `streamflow_client.errors`.
+        """
+        return super().__call__(calls.input_of(self._definition, input, fields))
+
+    def stream(self, input: Any | Unset = UNSET, /, **fields: Any) -> FlowStream[Any, Any]:
+        """Run the flow and stream its chunks. The request is sent on entering or on the first read.
+
+        Raises:
+            InputValidationError: at once, and nothing is sent.
+        """
+        return super().stream(calls.input_of(self._definition, input, fields))
+
+    def stream_events(
+        self, input: Any | Unset = UNSET, /, **fields: Any
+    ) -> FlowStream[ServerSentEvent, None]:
+        """Run the flow and stream its raw server-sent events, never resumed.
+
+        Raises:
+            InputValidationError: at once, and nothing is sent.
+            ValueError: the protocol is "reflection", which has no events.
+        """
+        return super().stream_events(calls.input_of(self._definition, input, fields))
+
+    def __repr__(self) -> str:
+        return f"<Flow {self._definition.text}>"
 
 
 class FlowStream(Generic[ChunkT, OutputT]):
@@ -539,6 +671,43 @@ class FlowStream(Generic[ChunkT, OutputT]):
         return self._session.stamped(error, monotonic())
 
 
+class _Finder:
+    """Finds out what flows the server has, with the requests and options of one client."""
+
+    def __init__(self, http: _Http, settings: Settings, discovery: Discovery) -> None:
+        self.http = http
+        self.settings = settings
+        self.discovery = discovery
+
+    def catalog(self, *, anew: bool) -> Catalog:
+        """What is known, or is found out now: by one caller, while others wait for it."""
+        with self.http.searching:
+            known = None if anew else self.discovery.known()
+            return self._search() if known is None else known
+
+    def flow(self, name: str) -> DiscoveredFlow:
+        """A flow that is known by now."""
+        found = self.discovery.flow(name)
+        return found.of(DiscoveredFlow)(self.http, self.settings, found)
+
+    def _search(self) -> Catalog:
+        search = self.discovery.search()
+        answer: bytes | FlowError | None = None
+        while True:
+            try:
+                url = search.send(answer)
+            except StopIteration as end:
+                return cast("Catalog", end.value)
+            answer = self._read(url)
+
+    def _read(self, url: str) -> bytes | FlowError:
+        session = calls.document_session(self.settings, url)
+        try:
+            return FlowStream(self.http, self.settings, session, lambda _: session).result()
+        except FlowError as error:
+            return error
+
+
 class _Http:
     """The HTTP client of a `Client` and its copies, and the calls that run on it."""
 
@@ -548,6 +717,7 @@ class _Http:
         self.client: httpx.Client = default_http_client() if self.owned else http_client
         self.live: dict[Exchange, ref[FlowStream[Any, Any]]] = {}
         self.graves: deque[tuple[Any, Any]] = deque()
+        self.searching = RLock()
 
     def request(self, settings: Settings, exchange: Exchange, action: Open) -> httpx.Request:
         """The request of one attempt, with the caller's headers as they are now."""
@@ -556,7 +726,7 @@ class _Http:
         source: HeaderSource | None = settings.headers
         given = source() if callable(source) else source
         return self.client.build_request(
-            "POST",
+            action.method,
             action.url,
             headers=calls.request_headers(settings, action.url, action.headers, given),
             content=action.body,

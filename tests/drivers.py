@@ -21,11 +21,13 @@ from anyio.from_thread import BlockingPortal, start_blocking_portal
 from streamflow_client import (
     AsyncClient,
     AsyncFlow,
+    AsyncFlows,
     AsyncFlowStream,
     Client,
     Flow,
     FlowDef,
     FlowError,
+    Flows,
     FlowStream,
     default_async_http_client,
     default_http_client,
@@ -33,6 +35,7 @@ from streamflow_client import (
 from streamflow_client.testing import StubServer
 
 Mode = Literal["unary", "stream", "result"]
+FACES = (Client, AsyncClient, Flows, AsyncFlows, Flow, AsyncFlow, FlowStream, AsyncFlowStream)
 NO_INPUT: Any = object()
 _END = object()
 
@@ -130,7 +133,21 @@ class Blocking:
         if name == "close" and self.portal is not None:
             name = "aclose"
         value = getattr(self.inner, name)
+        if isinstance(value, FACES):
+            return Blocking(value, self.portal)
         return self._wrapped(value) if callable(value) else value
+
+    def __getitem__(self, name: str) -> Any:
+        return Blocking(self.inner[name], self.portal)
+
+    def __contains__(self, name: object) -> bool:
+        return name in self.inner
+
+    def __len__(self) -> int:
+        return len(self.inner)
+
+    def __dir__(self) -> list[str]:
+        return dir(self.inner)
 
     def __repr__(self) -> str:
         return repr(self.inner)
@@ -138,8 +155,8 @@ class Blocking:
     def __call__(self, *args: Any, **options: Any) -> Any:
         return self._wrapped(self.inner)(*args, **options)
 
-    def __iter__(self) -> Self:
-        return self
+    def __iter__(self) -> Any:
+        return iter(self.inner) if isinstance(self.inner, Flows | AsyncFlows) else self
 
     def __next__(self) -> Any:
         if self.portal is None:
@@ -161,7 +178,7 @@ class Blocking:
             value = function(*args, **options)
             if self.portal is not None and inspect.isawaitable(value):
                 value = self.portal.call(_awaited, value)
-            if isinstance(value, Client | AsyncClient | Flow | AsyncFlow | FlowStream | AsyncFlowStream):
+            if isinstance(value, FACES):
                 return Blocking(value, self.portal)
             return value
 

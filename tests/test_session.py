@@ -1315,7 +1315,7 @@ def test_the_deadline_follows_the_call() -> None:
 
 
 def driver_open(session: Session[Any, Any]) -> Open:
-    return Open(session.call.url, session._request_headers(), session.call.body)
+    return Open("POST", session.call.url, session._request_headers(), session.call.body)
 
 
 @pytest.mark.parametrize(

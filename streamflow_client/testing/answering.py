@@ -9,13 +9,15 @@ from collections.abc import Callable
 from typing import NoReturn, Protocol
 
 from . import faults as f
-from .dialects import Framing, html_error_page, stream_not_found_page
+from .dialects import Framing
+from .dialects.express import html_error_page, stream_not_found_page
 from .outcomes import dump
 from .streams import Tape
 from .wire import LAST_CHUNK, Headers, Reply, body_headers, http_chunk, response_head
 
 # Frames joined into one write; a bound, so that a long replay takes turns with other streams.
 _AT_ONCE = 256
+_PING = b": ping\n\n"
 _HTML: Headers = (("Content-Type", "text/html; charset=utf-8"),)
 
 
@@ -42,11 +44,16 @@ class _Finished(Exception):
 class Sender:
     """The way out of one response."""
 
-    def __init__(self, line: Line, faults: tuple[f.Fault, ...], always: Headers) -> None:
-        """`always` are headers of every response on this connection."""
+    def __init__(
+        self, line: Line, faults: tuple[f.Fault, ...], always: Headers, heartbeat: float | None
+    ) -> None:
+        """`always` are headers of every response on this connection, `heartbeat` is how many seconds of
+        silence bring a ping.
+        """
         self._line = line
         self._faults = faults
         self._always = always
+        self._heartbeat = heartbeat
         self._chunked = False
         self._body_bytes = 0
 
@@ -95,7 +102,7 @@ class Sender:
         """The straight way: all that is there in one write, one HTTP chunk a frame."""
         sent = 0
         while tape.ending is None or sent < len(tape.chunks):
-            await tape.beyond(sent)
+            await self._beyond(tape, sent)
             payloads = tape.chunks[sent : sent + _AT_ONCE]
             sent += len(payloads)
             frames = [frame for payload in payloads if (frame := framing.chunk(payload))]
@@ -103,11 +110,22 @@ class Sender:
             await self._line.drain()
         await self._body(framing.ending(tape.ending))
 
+    async def _beyond(self, tape: Tape, seen: int) -> None:
+        """Wait for more than the first `seen` chunks, or the ending, with a ping in every silence."""
+        while True:
+            try:
+                async with asyncio.timeout(self._heartbeat):
+                    await tape.beyond(seen)
+            except TimeoutError:
+                await self._body(_PING)
+            else:
+                return
+
     async def _bent_frames(self, tape: Tape, framing: Framing) -> None:
         """Chunk by chunk, with a look at the faults after each."""
         taken = sent = 0
         while tape.ending is None or taken < len(tape.chunks):
-            await tape.beyond(taken)
+            await self._beyond(tape, taken)
             for payload in tape.chunks[taken : taken + 1]:
                 bent = self._bent(taken, payload)
                 taken += 1
@@ -183,7 +201,7 @@ class Sender:
 
     async def _ping(self, every: float) -> NoReturn:
         while True:
-            await self._body(b": ping\n\n")
+            await self._body(_PING)
             await asyncio.sleep(every)
 
     async def _body(self, data: bytes) -> None:

@@ -122,7 +122,7 @@ def _invalid_input(data: object, error: ValidationError, schema: dict[str, Any])
         f"Schema validation failed. Parse Errors:\n\n{reasons}\n\n"
         f"Provided data:\n\n{_pretty(data)}\n\nRequired JSON schema:\n\n{_pretty(schema)}"
     )
-    return Failure("INVALID_ARGUMENT", message, {"errors": errors, "schema": schema})
+    return Failure("INVALID_ARGUMENT", message, {"errors": errors, "schema": schema}, python=str(error))
 
 
 def _pretty(value: object) -> str:

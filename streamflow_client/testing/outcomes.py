@@ -1,7 +1,7 @@
 """How a run can end, and values as JSON bytes.
 
 In: what a flow returned, sent or raised. Out: `Result` or `Failure`, holding bytes and text only.
-How an ending looks on the wire belongs to `dialects.py` and `reflection.py`.
+How an ending looks on the wire belongs to `dialects` and `reflection`.
 """
 
 import traceback
@@ -75,6 +75,8 @@ class Failure:
     details: Any = None
     public: bool = True
     stack: str = ""
+    python: str = ""
+    """What Python says of the exception, where it was none of ours: a Python server tells it."""
 
     @property
     def code(self) -> int:
@@ -90,6 +92,7 @@ class Failure:
 Ending = Result | Failure
 
 CANCELLED: Final = Failure("CANCELLED", "The run was cancelled")
+UNAUTHENTICATED: Final = Failure("UNAUTHENTICATED", "Unauthenticated")
 
 
 def dump(value: object) -> bytes:
@@ -102,4 +105,4 @@ def failure_of(error: BaseException) -> Failure:
     stack = "".join(traceback.format_exception(error))
     if isinstance(error, FlowFailure):
         return Failure(error.status, error.message, error.details, stack=stack)
-    return Failure("INTERNAL", str(error), public=False, stack=stack)
+    return Failure("INTERNAL", str(error), public=False, stack=stack, python=repr(error))

@@ -17,6 +17,7 @@ from .faults import Faults
 from .flows import declare
 from .listener import Listener
 from .records import Board, Connections, Received, Run
+from .reflection import REFLECTIONS
 from .service import Service
 from .streams import Shelf
 
@@ -38,14 +39,24 @@ class StubServer:
         api_key: str | None = None,
         stream_ttl: float = 30.0,
         keep_alive: float = 5.0,
+        heartbeat: float = 30.0,
         host: str = "127.0.0.1",
         port: int = 0,
     ) -> None:
-        """`stream_ttl` and `keep_alive` are seconds: how long an ended durable stream may be
-        resumed, and how long an idle connection is kept. Port 0 takes a free one at every start.
+        """`stream_ttl`, `keep_alive` and `heartbeat` are seconds: how long an ended durable stream may be
+        resumed, how long an idle connection is kept, and how long a stream of Firebase is silent before
+        it pings. Port 0 takes a free one at every start.
         """
         self._board = Board()
-        self._service = Service(DIALECTS[dialect], self._board, Shelf(stream_ttl), api_key, keep_alive)
+        self._service = Service(
+            DIALECTS[dialect],
+            REFLECTIONS[dialect],
+            self._board,
+            Shelf(stream_ttl),
+            api_key,
+            keep_alive,
+            heartbeat,
+        )
         self._tls = tls
         self._address = (host, port)
         self._listener: Listener | None = None

@@ -1,8 +1,7 @@
 """What each request asks for: a flow, a resume, the Reflection API, or nothing that exists.
 
 In: raw requests, the declared flows and the scripts. Out: answers through a `Sender`, entries on
-the `Board`. Bytes of a dialect belong to `dialects.py` and `reflection.py`, sockets to
-`connection.py`.
+the `Board`. Bytes of a dialect belong to `dialects` and `reflection`, sockets to `connection.py`.
 """
 
 import asyncio
@@ -18,12 +17,13 @@ from typing import TYPE_CHECKING, Any, cast
 from urllib.parse import unquote
 
 from . import faults as f
-from . import reflection
+from . import openapi
 from .answering import Cut, Sender
-from .dialects import Dialect, Framing
+from .dialects import Dialect, Framing, Resuming
 from .flows import Flow
-from .outcomes import Failure
+from .outcomes import Failure, dump
 from .records import Board, Received, Run
+from .reflection import KEY_PREFIX, Reflection, Traced
 from .running import Call, Execution, refused
 from .streams import Shelf, Tape
 from .wire import Headers, RawRequest, Reply
@@ -62,10 +62,12 @@ class Service:
     """Answers the requests of one stub. Lives on its loop."""
 
     dialect: Dialect
+    reflection: Reflection
     board: Board
     shelf: Shelf
     api_key: str | None = None
     keep_alive: float = 5.0
+    heartbeat: float = 30.0
     flows: dict[str, Flow] = field(default_factory=dict[str, Flow])
     scripts: Scripts = field(default_factory=Scripts)
     live: dict[str, Execution] = field(default_factory=dict[str, Execution])
@@ -77,8 +79,9 @@ class Service:
         self.board.requests.append(request)
         self.board.changed()
         faults = self.scripts.take(*filter(None, (request.flow, request.path)), "*")
-        closing = "close" in request.headers.get("connection", "").lower()
-        sender = Sender(line, faults, self._always(closing))
+        asked = "close" in request.headers.get("connection", "").lower()
+        closing = asked or not self.dialect.keeps_alive
+        sender = Sender(line, faults, self._always(closing), self._heartbeat(request))
         if not await sender.canned():
             await Exchange(self, request, line, sender, raw.chunked).answer()
         idle = next((x.seconds for x in faults if isinstance(x, f.close_idle_after)), None)
@@ -95,7 +98,7 @@ class Service:
         path, _, query = raw.target.partition("?")
         path = unquote(path)
         reflected = path == RUN_ACTION
-        streaming = "stream=true" in query if reflected else _asks_for_stream(raw)
+        accept = raw.headers.get("accept", "")
         return Received(
             method=raw.method,
             path=path,
@@ -103,18 +106,21 @@ class Service:
             headers=raw.headers,
             body=raw.body,
             flow=self._flow_key(_json_object(raw.body)) if reflected else self._flow_at(path),
-            streaming=streaming,
+            streaming="stream=true" in query if reflected else self.dialect.asks_for_stream(accept, query),
             connection=line.number,
             nth=line.requests,
             at=time.monotonic(),
         )
 
     def _flow_key(self, body: Mapping[str, Any]) -> str | None:
-        name = str(body.get("key", "")).removeprefix(reflection.KEY_PREFIX)
+        name = str(body.get("key", "")).removeprefix(KEY_PREFIX)
         return name if name in self.flows else None
 
     def _flow_at(self, path: str) -> str | None:
         return next((flow.name for flow in self.flows.values() if flow.path == path), None)
+
+    def _heartbeat(self, request: Received) -> float | None:
+        return self.heartbeat if self.dialect.pings and request.path != RUN_ACTION else None
 
     def _always(self, closing: bool) -> Headers:
         if closing:
@@ -123,11 +129,6 @@ class Service:
             timeout = f"timeout={int(self.keep_alive)}"
             return (("Connection", "keep-alive"), ("Keep-Alive", timeout))
         return ()
-
-
-def _asks_for_stream(raw: RawRequest) -> bool:
-    # Compared for equality, as Go, Next and Firebase do.
-    return raw.headers.get("accept") == "text/event-stream"
 
 
 def _json_object(body: bytes) -> dict[str, Any]:
@@ -152,13 +153,14 @@ class Exchange:
     async def answer(self) -> None:
         """Find out what is asked for, and answer it."""
         request, dialect = self.request, self.service.dialect
+        flows = self.service.flows.values()
         if not self._authorised():
-            failure = Failure("UNAUTHENTICATED", "Unauthenticated")
-            await self.sender.reply(dialect.failure(failure))
+            await self.sender.reply(dialect.denied(request.streaming))
+        elif (request.method, request.path) == ("GET", openapi.PATH):
+            document = dump(openapi.document(flows))
+            await self.sender.reply(Reply(200, (("Content-Type", "application/json"),), document))
         elif (request.method, request.path) == ("GET", ACTIONS):
-            flows = self.service.flows.values()
-            reply = reflection.actions(flows, with_chunks=dialect.describes_chunks)
-            await self.sender.reply(reply)
+            await self.sender.reply(self.service.reflection.actions(flows))
         elif (request.method, request.path) == ("POST", CANCEL_ACTION):
             await self.sender.reply(self._cancel())
         elif (request.method, request.path) == ("POST", RUN_ACTION):
@@ -177,46 +179,48 @@ class Exchange:
     # --- the callable protocol ---
 
     async def _call(self, flow: Flow) -> None:
+        dialect, streaming = self.service.dialect, self.request.streaming
         stream_id = self.request.headers.get("x-genkit-stream-id")
-        if flow.durable and self.request.streaming and stream_id is not None:
-            await self._resume(stream_id)
+        if flow.durable and streaming and stream_id is not None and dialect.resuming is not None:
+            await self._resume(stream_id, dialect.resuming)
             return
-        body = self._body()
-        if isinstance(body, str):
-            await self.sender.reply(self.service.dialect.malformed_body(body))
-        elif self.request.streaming:
+        try:
+            value = self._body()
+        except ValueError as error:
+            await self.sender.reply(dialect.malformed_body(str(error)))
+            return
+        if refusal := dialect.unfit_body(value, streaming):
+            await self.sender.reply(refusal)
+            return
+        body = cast("dict[str, Any]", value) if isinstance(value, dict) else {}
+        if streaming:
             await self._stream(flow, body)
         else:
             await self._plain(flow, body)
 
-    def _body(self) -> dict[str, Any] | str:
-        """The body as an object, or what is wrong with it."""
-        body = self.request.body
-        if not body or (self.chunked and not self.service.dialect.reads_chunked_bodies):
+    def _body(self) -> object:
+        """The body as JSON, `{}` where none is read. Raises ValueError if it is something else."""
+        body, dialect = self.request.body, self.service.dialect
+        if self.chunked and not dialect.reads_chunked_bodies:
             return {}
-        try:
-            value = json.loads(body)
-        except ValueError as error:
-            return str(error)
-        return cast("dict[str, Any]", value) if isinstance(value, dict) else {}
+        return {} if not body and dialect.takes_empty_bodies else json.loads(body)
 
     async def _stream(self, flow: Flow, body: dict[str, Any]) -> None:
-        stream_id = str(uuid.uuid4()) if flow.durable else None
+        dialect = self.service.dialect
+        stream_id = str(uuid.uuid4()) if flow.durable and dialect.resuming else None
         run = Run(flow.name, body.get("data"), secrets.token_hex(16), stream_id)
         tape, execution = self._start(flow, run, body, "data")
         if stream_id is not None and execution is not None:
             self.service.shelf.put(stream_id, execution)
-        dialect = self.service.dialect
         await self._follow(tape, dialect.stream_headers(stream_id, False), dialect.framing, execution)
 
-    async def _resume(self, stream_id: str) -> None:
-        dialect = self.service.dialect
+    async def _resume(self, stream_id: str, resuming: Resuming) -> None:
         execution = self.service.shelf.find(stream_id)
         if execution is None:
-            await self.sender.reply(dialect.unknown_stream(stream_id))
+            await self.sender.reply(resuming.unknown(stream_id))
             return
-        headers = dialect.stream_headers(stream_id, True)
-        await self._follow(execution.tape, headers, dialect.framing, execution)
+        headers = self.service.dialect.stream_headers(stream_id, True)
+        await self._follow(execution.tape, headers, resuming.framing, execution)
 
     async def _plain(self, flow: Flow, body: dict[str, Any]) -> None:
         run = Run(flow.name, body.get("data"), secrets.token_hex(16))
@@ -235,24 +239,24 @@ class Exchange:
     # --- the Reflection API ---
 
     async def _run_action(self) -> None:
-        body = _json_object(self.request.body)
+        body, reflection = _json_object(self.request.body), self.service.reflection
         if self.request.flow is None:
             await self.sender.reply(reflection.unknown_action(str(body.get("key"))))
             return
         flow, streaming = self.service.flows[self.request.flow], self.request.streaming
         run = Run(flow.name, body.get("input"), secrets.token_hex(16))
+        traced = Traced(flow.name, run.trace_id, secrets.token_hex(8))
         tape, execution = self._start(flow, run, body, "input")
-        headers = reflection.run_headers(run.trace_id, streaming=streaming)
-        framing = reflection.framing(run.trace_id, streaming=streaming)
-        await self._follow(tape, headers, framing, execution)
+        framing = reflection.framing(traced, streaming)
+        await self._follow(tape, reflection.head(traced, streaming), framing, execution)
 
     def _cancel(self) -> Reply:
         trace_id = _json_object(self.request.body).get("traceId")
         execution = self.service.live.get(str(trace_id))
         if execution is None or execution.run.outcome != "running":
-            return reflection.cancelled(None)
+            return self.service.reflection.not_cancelled(bool(trace_id))
         execution.cancel()
-        return reflection.cancelled(execution.run.trace_id)
+        return self.service.reflection.cancelled
 
     # --- runs ---
 

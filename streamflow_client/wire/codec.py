@@ -17,19 +17,22 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from dataclasses import dataclass
 from functools import partial
-from typing import Any, Generic, cast
+from typing import Any, Generic, Protocol, cast
 
 from pydantic import TypeAdapter, ValidationError
 from pydantic.errors import PydanticUndefinedAnnotation, PydanticUserError
 from pydantic_core import PydanticSerializationError
 from typing_extensions import TypeVar
 
-__all__ = ["UNSET", "Codec", "Unset", "is_not_json"]
+__all__ = ["UNSET", "VERBATIM", "Codec", "Decoder", "Unset", "is_not_json"]
 
 InputT = TypeVar("InputT", default=Any)
 ChunkT = TypeVar("ChunkT", default=Any)
 OutputT = TypeVar("OutputT", default=Any)
+ChunkT_co = TypeVar("ChunkT_co", covariant=True)
+OutputT_co = TypeVar("OutputT_co", covariant=True)
 
 
 class Unset:
@@ -42,17 +45,44 @@ class Unset:
 UNSET = Unset()
 
 
+class Decoder(Protocol[ChunkT_co, OutputT_co]):
+    """What turns the JSON of chunks and of an output into values. Raises whatever is wrong with them."""
+
+    @property
+    def chunk(self) -> Callable[[bytes], ChunkT_co]: ...
+
+    @property
+    def output(self) -> Callable[[bytes], OutputT_co]: ...
+
+
+@dataclass(frozen=True, slots=True)
+class _Verbatim:
+    chunk: Callable[[bytes], bytes]
+    output: Callable[[bytes], bytes]
+
+
+VERBATIM = _Verbatim(bytes, bytes)  # bytes as they came; no copy is made of them
+
+
 class Codec(Generic[InputT, ChunkT, OutputT]):
     """Encodes inputs and decodes chunks and outputs of one flow.
+
+    Args:
+        strict: unknown fields are refused.
+        from_schemas: the types were made from the server's schemas. These say themselves which fields
+            are unknown, so that strict means: to the letter of the schema.
 
     Raises:
         TypeError: pydantic cannot build a validator for one of the types.
     """
 
-    def __init__(self, name: str, input: Any, chunk: Any, output: Any, *, strict: bool) -> None:
+    def __init__(
+        self, name: str, input: Any, chunk: Any, output: Any, *, strict: bool, from_schemas: bool = False
+    ) -> None:
+        decoder = _schema_decoder if from_schemas else _decoder
         self._input: TypeAdapter[InputT] = _adapter(name, "input", input)
-        self.chunk: Callable[[bytes], ChunkT] = _decoder(_adapter(name, "chunk", chunk), strict)
-        self.output: Callable[[bytes], OutputT] = _decoder(_adapter(name, "output", output), strict)
+        self.chunk: Callable[[bytes], ChunkT] = decoder(_adapter(name, "chunk", chunk), strict)
+        self.output: Callable[[bytes], OutputT] = decoder(_adapter(name, "output", output), strict)
 
     def encode(self, value: InputT | Unset) -> bytes | None:
         """The JSON of an input, by wire names, defaults filled in; None for no input.
@@ -104,6 +134,11 @@ def _decoder(adapter: TypeAdapter[Any], strict: bool) -> Callable[[bytes], Any]:
     if strict:
         return partial(decode, extra="forbid")
     return decode if _says_extra(adapter.core_schema) else partial(decode, extra="allow")
+
+
+def _schema_decoder(adapter: TypeAdapter[Any], strict: bool) -> Callable[[bytes], Any]:
+    decode = adapter.validator.validate_json
+    return decode if strict else partial(decode, extra="allow")
 
 
 _NO_SCHEMAS = frozenset({"default", "expected", "metadata", "serialization"})

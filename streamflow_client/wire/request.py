@@ -128,6 +128,14 @@ def origin_of(url: str) -> str:
     return _place(parts, port or _DEFAULT_PORTS[parts.scheme])
 
 
+def document_url(url: str) -> str:
+    """The address of a catalog; its query is kept. Raises: ValueError: no absolute http(s) URL."""
+    parts, _ = _split(url)
+    if parts.username is not None or parts.password is not None:
+        raise ValueError("a catalog's URL holds no user and password: fetch it yourself and pass the file")
+    return url.partition("#")[0]
+
+
 def same_origin(base: BaseUrl, url: str) -> bool:
     """Whether credentials of the client may go to `url`."""
     return origin_of(url) == base.origin
@@ -146,14 +154,15 @@ def _encoded(name: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class WireProtocol:
-    """What differs between the callable and the reflection protocol."""
+    """What differs between the callable and the reflection protocol, and a document that is just read."""
 
-    name: Literal["callable", "reflection", "events"]
+    name: Literal["callable", "reflection", "events", "document"]
     url: Callable[[BaseUrl, str, str | None, bool], str]
     body: Callable[[str, bytes | None], bytes]
     frames: Callable[[int], FrameReader]
     answer: Callable[[bytes], Result | Failure]
     resumable: bool
+    method: Literal["GET", "POST"] = "POST"  # RFC 9110, 9.2.1: a GET is safe, so it runs nothing
 
 
 def _callable_url(base: BaseUrl, name: str, path: str | None, streaming: bool) -> str:
@@ -164,13 +173,23 @@ def _callable_body(name: str, data: bytes | None) -> bytes:
     return b"{}" if data is None else b'{"data":%b}' % data
 
 
+_OTHER_ACTION = re.compile(r"/[a-z-]+/")  # "/model/…", "/prompt/…": a catalog may list them too
+
+
+def _action_key(name: str) -> str:
+    """What Genkit calls a flow among all its actions. Raises: ValueError."""
+    is_key = _OTHER_ACTION.match(name) is not None
+    _encoded(name.removeprefix("/") if is_key else name)
+    return name if is_key else f"/flow/{name}"
+
+
 def _reflection_url(base: BaseUrl, name: str, path: str | None, streaming: bool) -> str:
-    _encoded(name)  # the same names as everywhere
+    _action_key(name)  # the same names as everywhere
     return f"{base}/api/runAction" + ("?stream=true" if streaming else "")
 
 
 def _reflection_body(name: str, data: bytes | None) -> bytes:
-    key = to_json(f"/flow/{name}")
+    key = to_json(_action_key(name))
     return b'{"key":%b}' % key if data is None else b'{"key":%b,"input":%b}' % (key, data)
 
 
@@ -196,6 +215,19 @@ def raw_events(wrap: Callable[[Event], Any]) -> WireProtocol:
         return RawEvents(max_event_bytes, wrap)
 
     return replace(PROTOCOLS["callable"], name="events", frames=frames, resumable=False)
+
+
+def document(url: str) -> WireProtocol:
+    """What is at `url`, its body handed out as it is."""
+    return WireProtocol(
+        "document",
+        url=lambda base, name, path, streaming: url,
+        body=lambda name, data: b"",
+        frames=CallableFrames,
+        answer=Result,
+        resumable=False,
+        method="GET",
+    )
 
 
 def cancel_request(base: BaseUrl, trace_id: str) -> tuple[str, bytes]:

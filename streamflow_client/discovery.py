@@ -1,0 +1,328 @@
+"""What a client knows of its server's flows: where to look for them, what was found, which types it means.
+
+In: where the caller says that the catalog is; what came from there. Out: addresses to fetch, a `Catalog`,
+and definitions whose types were made from schemas, each on first use and once. Out of place here: fetching,
+which the two drivers do, and reading schemas, which is `schema/`.
+"""
+
+from __future__ import annotations
+
+import inspect
+import logging
+import os
+from collections.abc import Generator
+from difflib import get_close_matches
+from keyword import iskeyword
+from threading import RLock
+from types import FunctionType
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from .errors import (
+    DiscoveryError,
+    FlowCancelledError,
+    FlowConnectionError,
+    FlowError,
+    FlowTimeoutError,
+)
+from .flowdef import FlowDef
+from .schema.catalog import Catalog, FlowSpec
+from .schema.model import Anything, Map, Record, Ref, Schema, Type, Types, Union
+from .schema.names import class_name
+from .text import excerpt, one_line, shown
+from .wire.codec import Codec
+from .wire.request import BaseUrl, ProtocolName, document_url
+
+if TYPE_CHECKING:  # what reads schemas is imported with the first flow: many clients discover none
+    from .schema.runtime import Built, Role
+
+log = logging.getLogger("streamflow_client")
+
+Source = Catalog | str | os.PathLike[str] | None
+Search = Generator[str, "bytes | FlowError | None", Catalog]
+
+FlowT = TypeVar("FlowT")
+
+OPENAPI, ACTIONS = "/openapi.json", "/api/actions"
+
+# These say nothing of whether a document is there.
+_NO_ANSWER = (FlowConnectionError, FlowTimeoutError, FlowCancelledError)
+
+
+class FoundFlow(FlowDef[Any, Any, Any]):
+    """A flow's definition made from a catalog: its types come from the server's schemas.
+
+    Raises:
+        DiscoveryError: a schema is broken.
+    """
+
+    __slots__ = ("_classes", "_input", "_output", "spec", "text")
+
+    def __init__(self, spec: FlowSpec, base: BaseUrl) -> None:
+        from .schema.describe import signature
+
+        self.spec = spec
+        self._input = _built(spec, "input", spec.input_schema)
+        chunk = _built(spec, "chunk", spec.chunk_schema)
+        self._output = _built(spec, "output", spec.output_schema)
+        forms = (built.form if built else Any for built in (self._input, chunk, self._output))
+        super().__init__(
+            spec.name,
+            **dict(zip(("input", "chunk", "output"), forms, strict=True)),
+            path=None if spec.path is None else base.path + spec.path,
+        )
+        self.text = signature(spec.name, *map(_types, (self._input, chunk, self._output)))
+        self._classes: dict[type, type] = {}
+
+    def codec(self, *, strict: bool) -> Codec[Any, Any, Any]:
+        """The flow's codec; strict means to the letter of the schemas."""
+        if strict not in self._codecs:
+            self._codecs[strict] = Codec(
+                self.name, self.input, self.chunk, self.output, strict=strict, from_schemas=True
+            )
+        return self._codecs[strict]
+
+    @property
+    def takes_fields(self) -> bool:
+        """Whether the input is, or may be, an object."""
+        types = _types(self._input)
+        return types is None or _may_be_object(types.root, types, set())
+
+    def unknown_fields(self, names: set[str]) -> list[str]:
+        """Those of `names` that the input's schema does not name, though it may tolerate them."""
+        record = _record(_types(self._input))
+        if record is None or not isinstance(record.extra, Anything):
+            return []  # any name may be one, or validation says which may not
+        known = {field.name for field in record.fields} | {field.python_name for field in record.fields}
+        return sorted(names - known)
+
+    def close_fields(self, name: str) -> list[str]:
+        """Known fields of the input that resemble `name`."""
+        record = _record(_types(self._input))
+        known = [] if record is None else [field.python_name for field in record.fields]
+        return get_close_matches(name, known)
+
+    def signature(self) -> inspect.Signature:
+        """What a call takes and gives, for people."""
+        from .schema.runtime import parameters
+
+        positional = inspect.Parameter.POSITIONAL_ONLY
+        if self._input is None:
+            takes = [inspect.Parameter("input", positional, default=None, annotation=Any)]
+        elif _record(self._input.types) is not None:
+            takes = parameters(self._input)
+        else:
+            takes = [inspect.Parameter("input", positional, annotation=self._input.plain)]
+        gives = Any if self._output is None else self._output.plain
+        return inspect.Signature(takes, return_annotation=gives)
+
+    def of(self, flow_class: type[FlowT]) -> type[FlowT]:
+        """A class of flows for this one alone, so that `help` and `inspect.signature` show its fields."""
+        if flow_class not in self._classes:
+            self._classes[flow_class] = _described_class(flow_class, self)
+        return self._classes[flow_class]
+
+
+class Discovery:
+    """The flows of one server, shared by a client and its copies. Thread-safe.
+
+    Args:
+        base: where the client calls flows.
+        protocol: how it does so.
+        source: `catalog=` of the client.
+
+    Raises:
+        TypeError: the source is of another type.
+        ValueError: it is a URL that makes no sense.
+    """
+
+    def __init__(self, base: BaseUrl, protocol: ProtocolName, source: Source) -> None:
+        if source is not None and not isinstance(source, (Catalog, str, os.PathLike)):
+            raise TypeError(f"catalog is a Catalog, a path, a URL, or None; got {type(source).__name__}")
+        self._base = base
+        self._protocol: ProtocolName = protocol
+        self._source = source
+        self._url = document_url(source) if isinstance(source, str) and _is_url(source) else None
+        self._catalog: Catalog | None = None
+        self._found: dict[str, FoundFlow] = {}
+        self._lock = RLock()
+
+    @property
+    def is_remote(self) -> bool:
+        """Whether the catalog has to be fetched."""
+        return self._source is None or self._url is not None
+
+    def known(self) -> Catalog | None:
+        """The catalog, where nothing has to be fetched for it. Raises: DiscoveryError: a file is none."""
+        with self._lock:
+            if self._catalog is None and not self.is_remote:
+                self._learn(self._local())
+            return self._catalog
+
+    def needed(self) -> Catalog:
+        """The catalog, where nothing may be fetched for it. Raises: DiscoveryError."""
+        known = self.known()
+        if known is None:
+            raise DiscoveryError("the server's flows are not known yet: await client.discover() first")
+        return known
+
+    def attributes(self) -> list[str]:
+        """The flows that are known by now and can be reached as attributes."""
+        names = () if self._catalog is None else self._catalog
+        return [name for name in names if name.isidentifier() and not iskeyword(name) and name[0] != "_"]
+
+    def __str__(self) -> str:
+        if self._catalog is None:
+            return f"{self._base}, not discovered yet"
+        return f"{self._base}: {excerpt(', '.join(map(one_line, self._catalog)))}"
+
+    def search(self) -> Search:
+        """Yields addresses; is sent what each holds, or the error of trying. Returns the catalog.
+
+        Raises:
+            DiscoveryError: there is no catalog; the message tells every address tried.
+            FlowError: the server could not be asked.
+        """
+        if self.is_remote:
+            catalog = yield from self._fetched()
+        else:
+            catalog = self._local()
+        self._learn(catalog)
+        return catalog
+
+    def flow(self, name: str) -> FoundFlow:
+        """The definition of a known flow. Raises: UnknownFlowError, DiscoveryError."""
+        with self._lock:
+            assert self._catalog is not None, "only asked once the catalog is known"
+            if name not in self._found:
+                self._found[name] = FoundFlow(self._catalog[name], self._base)
+            return self._found[name]
+
+    def _learn(self, catalog: Catalog) -> None:
+        with self._lock:
+            if catalog != self._catalog:  # the same again keeps its types
+                self._catalog, self._found = catalog, {}
+        for warning in catalog.warnings:
+            log.warning("catalog %s: %s", catalog.source, warning)
+
+    def _local(self) -> Catalog:
+        if isinstance(self._source, Catalog):
+            return self._source
+        assert self._source is not None
+        return Catalog.load(self._source)
+
+    def _fetched(self) -> Search:
+        tried: list[str] = []
+        for url, protocol in self._places():
+            answer = yield url
+            if isinstance(answer, _NO_ANSWER):
+                raise answer
+            try:
+                catalog = _read(answer, url, protocol)
+            except FlowError as error:
+                tried.append(f"{url}: {shown(error.message)}")
+            else:
+                return catalog
+        what = "; ".join(tried)
+        raise DiscoveryError(
+            f"found no flows ({what}): declare the flow with its types, client.flow(FlowDef(…)), "
+            "or say where a catalog is, catalog=… with a file or URL"
+        )
+
+    def _places(self) -> list[tuple[str, ProtocolName]]:
+        """Addresses to look at, in order, and how the flows of a Genkit actions document there are called."""
+        own = str(self._base)
+        if self._url is None:
+            return [(own + OPENAPI, "callable"), (own + ACTIONS, "reflection")]
+        root = self._url.rstrip("/")
+        if root.count("/") > 2:  # beyond those of "http://"
+            return [(self._url, "reflection" if root == own + ACTIONS else self._protocol)]
+        return [
+            (root + OPENAPI, "callable"),
+            (root + ACTIONS, "reflection" if root == own else self._protocol),
+        ]
+
+
+def _is_url(text: str) -> bool:
+    return text.lower().startswith(("http://", "https://"))
+
+
+def _read(answer: bytes | FlowError | None, url: str, protocol: ProtocolName) -> Catalog:
+    """Raises: FlowError."""
+    if isinstance(answer, FlowError):
+        raise answer
+    catalog = Catalog.parse(answer or b"", source=url, protocol=protocol)
+    if not len(catalog):
+        raise DiscoveryError("describes no flows")
+    return catalog
+
+
+def _built(spec: FlowSpec, role: Role, schema: Schema | None) -> Built | None:
+    """Raises: DiscoveryError."""
+    from .schema.read import BrokenSchema, read_types
+    from .schema.runtime import build
+
+    if schema is None:
+        return None
+    name = class_name(f"{spec.name} {role}")
+    try:
+        types = read_types(schema, name=name)
+    except BrokenSchema as error:
+        raise DiscoveryError(
+            f"its {role} schema (in {spec.source}) is broken: {error}; "
+            "declare its types instead: client.flow(FlowDef(…))",
+            flow=spec.name,
+        ) from None
+    for warning in types.warnings:
+        log.warning("flow %r: %s schema: %s", spec.name, role, warning)
+    return build(types, role=role, name=name)
+
+
+def _types(built: Built | None) -> Types | None:
+    return None if built is None else built.types
+
+
+def _record(types: Types | None) -> Record | None:
+    """What the root is, if it is an object with known fields."""
+    if types is None:
+        return None
+    root: Type = types.root
+    while isinstance(root, Ref):
+        root = types.definitions[root.name].type
+    return root if isinstance(root, Record) else None
+
+
+def _may_be_object(root: Type, types: Types, seen: set[str]) -> bool:
+    if isinstance(root, Ref):
+        again = root.name in seen
+        seen.add(root.name)
+        return not again and _may_be_object(types.definitions[root.name].type, types, seen)
+    if isinstance(root, Union):
+        return any(_may_be_object(member, types, seen) for member in root.members)
+    return isinstance(root, (Anything, Map, Record))
+
+
+def _described_class(flow_class: type[FlowT], found: FoundFlow) -> type[FlowT]:
+    text = f"{found.text}\n\n{found.spec.description}".strip()
+    members: dict[str, Any] = {"__doc__": text, "__module__": flow_class.__module__}
+    for name in ("__call__", "stream"):
+        members[name] = _with_signature(getattr(flow_class, name), found.signature())
+    return type(class_name(found.name), (flow_class,), members)
+
+
+def _with_signature(function: FunctionType, signature: inspect.Signature) -> FunctionType:
+    """The same function, shown with other parameters."""
+    copy = FunctionType(
+        function.__code__,
+        function.__globals__,
+        function.__name__,
+        function.__defaults__,
+        function.__closure__,
+    )
+    copy.__kwdefaults__ = function.__kwdefaults__
+    copy.__doc__ = function.__doc__
+    myself = inspect.Parameter("self", inspect.Parameter.POSITIONAL_ONLY)
+    if function.__name__ != "__call__":
+        signature = signature.replace(return_annotation=inspect.Signature.empty)
+    shown_as = signature.replace(parameters=[myself, *signature.parameters.values()])
+    copy.__signature__ = shown_as  # type: ignore[attr-defined]  # `inspect` looks for it
+    return copy

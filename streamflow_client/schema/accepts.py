@@ -1,0 +1,181 @@
+"""Whether a JSON value is of a type, exactly as run-time types of that type decide.
+
+In: a JSON value, a type, the definitions it refers to. Out: yes or no. Out of place here: converting
+values, and saying what is wrong with them.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Callable, Hashable, Mapping
+from datetime import date
+from fractions import Fraction
+from typing import Any, Final, cast
+
+from .model import (
+    Anything,
+    Array,
+    Boolean,
+    Definition,
+    Integer,
+    Literals,
+    Map,
+    Nothing,
+    Null,
+    Number,
+    Record,
+    Ref,
+    Text,
+    Tuple,
+    Type,
+    Union,
+)
+from .patterns import finds
+
+Definitions = Mapping[str, Definition]
+
+
+def accepts(value: Any, type_: Type, definitions: Definitions) -> bool:
+    """Whether `value` is of that type. Both are nested no deeper than `read.MAX_DEPTH`."""
+    match type_:
+        case Anything():
+            return True
+        case Nothing():
+            return False
+        case Null():
+            return value is None
+        case Boolean():
+            return isinstance(value, bool)
+        case Integer() | Number():
+            return _is_number(value) and _number_fits(value, type_)
+        case Text():
+            return isinstance(value, str) and text_fits(value, type_)
+        case Literals(values):
+            return identity(value) in {identity(literal) for literal in values}
+        case Ref(name):
+            return accepts(value, definitions[name].type, definitions)
+        case Union(members, exclusive):
+            fitting = sum(accepts(value, member, definitions) for member in members)
+            return fitting == 1 if exclusive else fitting > 0
+        case Array() | Tuple():
+            return isinstance(value, list) and _list_fits(cast("list[Any]", value), type_, definitions)
+        case Map() | Record():
+            return isinstance(value, dict) and _object_fits(cast("dict[str, Any]", value), type_, definitions)
+
+
+def identity(value: Any) -> Hashable:
+    """What is equal for values that JSON Schema calls equal: 1 and 1.0 are, 1 and true are not."""
+    match value:
+        case bool():
+            return ("boolean", value)
+        case list():
+            return ("array", *(identity(item) for item in cast("list[Any]", value)))
+        case dict():
+            return frozenset((name, identity(item)) for name, item in cast("dict[str, Any]", value).items())
+        case _:
+            return cast("Hashable", value)
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and not _is_endless(value)
+
+
+def _is_endless(value: float) -> bool:
+    return isinstance(value, float) and not math.isfinite(value)
+
+
+def _number_fits(value: float, type_: Integer | Number) -> bool:
+    return (
+        (isinstance(type_, Number) or isinstance(value, int) or value.is_integer())
+        and (type_.ge is None or value >= type_.ge)
+        and (type_.gt is None or value > type_.gt)
+        and (type_.le is None or value <= type_.le)
+        and (type_.lt is None or value < type_.lt)
+        and all(_is_multiple(value, multiple) for multiple in type_.multiples)
+    )
+
+
+def _is_multiple(value: float, multiple: float) -> bool:
+    """As the numbers are written: 0.3 is a multiple of 0.1."""
+    return (_exact(value) / _exact(multiple)).denominator == 1
+
+
+def _exact(number: float) -> Fraction:
+    return Fraction(number) if isinstance(number, int) else Fraction(repr(number))
+
+
+def text_fits(value: str, type_: Text) -> bool:
+    """Whether a text has the length, the patterns and the format that the type demands."""
+    return (
+        _count_fits(len(value), type_.min_length, type_.max_length)
+        and all(finds(pattern, value) for pattern in type_.patterns)
+        and (type_.format is None or _FORMATS[type_.format](value))
+    )
+
+
+def _count_fits(count: int, least: int | None, most: int | None) -> bool:
+    return (least is None or count >= least) and (most is None or count <= most)
+
+
+def _list_fits(value: list[Any], type_: Array | Tuple, definitions: Definitions) -> bool:
+    if not _count_fits(len(value), type_.min_items, type_.max_items):
+        return False
+    if type_.unique and len({identity(item) for item in value}) < len(value):
+        return False
+    known = type_.items if isinstance(type_, Tuple) else ()
+    rest = type_.rest if isinstance(type_, Tuple) else type_.items
+    return all(
+        accepts(item, known[index] if index < len(known) else rest, definitions)
+        for index, item in enumerate(value)
+    )
+
+
+def _object_fits(value: dict[str, Any], type_: Map | Record, definitions: Definitions) -> bool:
+    if isinstance(type_, Map):
+        return _count_fits(len(value), type_.min_items, type_.max_items) and all(
+            text_fits(name, type_.keys) and accepts(item, type_.values, definitions)
+            for name, item in value.items()
+        )
+    fields = {field.name: field for field in type_.fields}
+    return all(name in value for name, field in fields.items() if field.required) and all(
+        accepts(item, fields[name].type if name in fields else type_.extra, definitions)
+        for name, item in value.items()
+    )
+
+
+_DATE = re.compile(r"(\d{4})-(\d\d)-(\d\d)", re.ASCII)
+_TIME = re.compile(
+    r"(?:[01]\d|2[0-3]):[0-5]\d:(?:[0-5]\d(?:\.\d+)?|60(?:\.\d+)?)(?:[Zz]|[+-](?:[01]\d|2[0-3]):[0-5]\d)",
+    re.ASCII,
+)
+_UUID = re.compile(r"[0-9A-Fa-f]{8}(?:-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}")
+
+
+def _is_date(text: str) -> bool:
+    """RFC 3339: `full-date`, a day that exists."""
+    found = _DATE.fullmatch(text)
+    if found is None:
+        return False
+    try:
+        date(*(int(part) for part in found.groups()))
+    except ValueError:
+        return False
+    return True
+
+
+def _is_time(text: str) -> bool:
+    """RFC 3339: `full-time`, with its offset. A leap second is taken on any minute."""
+    return _TIME.fullmatch(text) is not None
+
+
+def _is_date_time(text: str) -> bool:
+    return len(text) > 10 and text[10] in "Tt" and _is_date(text[:10]) and _is_time(text[11:])
+
+
+_FORMATS: Final[Mapping[str, Callable[[str], bool]]] = {
+    "date-time": _is_date_time,
+    "date": _is_date,
+    "time": _is_time,
+    "uuid": lambda text: _UUID.fullmatch(text) is not None,
+}

@@ -1,0 +1,535 @@
+"""The model of types → pydantic's core schemas: how a value is checked, parsed and dumped, in Rust.
+
+In: `Types`, and the class of each record. Out: one core schema for a type, whole in itself. Out of place
+here: classes, and checks written in Python (`checks.py`).
+
+JSON types are exact, in JSON and in Python mode. Where several core schemas stand for one type, the usual
+case comes first, and one message speaks for all. What such a union holds is dumped by its run-time type
+(`_ANY`), so that dumping never has to guess the member again.
+
+A client may allow unknown fields at run time, which opens closed objects. A union must still choose the
+member that it would choose to the letter of the schema, so it asks its members twice: by the letter,
+which nothing opens, and, where none of them accepts, as the caller likes it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from math import ceil, floor
+from typing import Any, Final, cast
+
+from pydantic import BaseModel, SerializationInfo, SerializerFunctionWrapHandler
+from pydantic_core import CoreSchema, core_schema
+
+from . import checks
+from .describe import annotation, bounds
+from .model import (
+    MISSING,
+    Anything,
+    Array,
+    Boolean,
+    Field,
+    Integer,
+    Literals,
+    Map,
+    Nothing,
+    Null,
+    Number,
+    Record,
+    Ref,
+    Text,
+    Tuple,
+    Type,
+    Types,
+    Union,
+)
+
+__all__ = ["Core"]
+
+_ANY: Final = core_schema.simple_ser_schema("any")
+_EXACT: Final = 2.0**53  # integers beyond are not all exact as a float, and stay integers
+_NEVER: Final = core_schema.custom_error_schema(
+    core_schema.str_schema(min_length=1, max_length=0),
+    custom_error_type="no_value",
+    custom_error_message="No value is allowed here",
+)
+
+_DATE = "[0-9]{4}-[0-9]{2}-[0-9]{2}"
+_TIME = r"[0-9]{2}:[0-9]{2}:[0-9]{2}(?:\.[0-9]+)?(?:[Zz]|[+-][0-9]{2}:[0-9]{2})?"
+# pydantic would also take a number, or a string of digits, for a timestamp: hence the patterns.
+_FORMATS: Final[Mapping[str, tuple[str, Callable[..., CoreSchema], str]]] = {
+    "date-time": (f"^{_DATE}[Tt ]{_TIME}$", core_schema.datetime_schema, "2024-05-01T12:30:00Z"),
+    "date": (f"^{_DATE}$", core_schema.date_schema, "2024-05-01"),
+    "time": (f"^{_TIME}$", core_schema.time_schema, "12:30:00Z"),
+    "uuid": (
+        "^[0-9A-Fa-f]{8}(?:-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}$",
+        core_schema.uuid_schema,
+        "123e4567-e89b-12d3-a456-426614174000",
+    ),
+}
+
+
+class Core:
+    """Writes the core schemas of one `Types`.
+
+    Args:
+        classes: the class of each record, by the name of its definition.
+        prefix: of the references among the core schemas, which pydantic keeps in one heap.
+        exact: whether fields that no schema speaks of are refused, as misspelt.
+    """
+
+    def __init__(
+        self, types: Types, classes: Mapping[str, type[BaseModel]], prefix: str, *, exact: bool
+    ) -> None:
+        self._definitions = types.definitions
+        self._classes = classes
+        self._prefix = prefix
+        self._exact = exact
+        self._opened = set[str]() if exact else _closed_below(types)
+
+    def schema(self, type: Type) -> CoreSchema:
+        """The core schema of a type, with all that it refers to."""
+        writer = _Writer(self)
+        root = writer.write(type)
+        return core_schema.definitions_schema(root, writer.definitions()) if writer.needed else root
+
+    def class_schema(self, name: str) -> CoreSchema:
+        """The core schema of a record's class.
+
+        Where pydantic-core meets a finished class within another schema, it takes the validator of that
+        class instead, unless that ends in a function. It must not do so for records that a union asks for
+        by the letter: the validator of the class is one that the caller may open.
+        """
+        writer = _Writer(self)
+        root = writer.write(Ref(name))
+        if self.opens(name):
+            root = core_schema.no_info_after_validator_function(_same, root)
+        return core_schema.definitions_schema(root, writer.definitions())
+
+    def definition(self, name: str) -> Type:
+        return self._definitions[name].type
+
+    def class_of(self, name: str) -> type[BaseModel]:
+        return self._classes[name]
+
+    def reference(self, name: str, letter: bool) -> str:
+        return f"{self._prefix}:{name}{'!' if letter else ''}"
+
+    def forbids(self, record: Record) -> bool:
+        """Whether a record refuses fields that it does not know."""
+        return isinstance(record.extra, Nothing) or (self._exact and not record.extra_said)
+
+    def may_open(self, type: Type) -> bool:
+        """Whether a caller who allows unknown fields changes what the type accepts."""
+        return any(name in self._opened for name in _names_in(type))
+
+    def opens(self, name: str) -> bool:
+        """The same of a definition."""
+        return name in self._opened
+
+
+class _Writer:
+    """One pass: a core schema, and the definitions that it needs, each by the letter or not."""
+
+    def __init__(self, core: Core) -> None:
+        self._core = core
+        self._letter = False
+        self.needed = set[tuple[str, bool]]()
+        self._waiting = list[tuple[str, bool]]()
+
+    def write(self, type: Type) -> CoreSchema:
+        return _WRITERS[type.__class__](self, type)
+
+    def definitions(self) -> list[CoreSchema]:
+        written: list[CoreSchema] = []
+        while self._waiting:
+            name, self._letter = self._waiting.pop()
+            written.append(self._definition(name))
+        return written
+
+    def _definition(self, name: str) -> CoreSchema:
+        type = self._core.definition(name)
+        reference = self._core.reference(name, self._letter)
+        if isinstance(type, Record):
+            return self._record(name, type, reference)
+        # any core schema can be referred to, except another reference
+        schema = core_schema.chain_schema([self.ref(type)]) if isinstance(type, Ref) else self.write(type)
+        return cast("CoreSchema", {**schema, "ref": reference})
+
+    # --- scalars
+
+    def anything(self, _: Anything) -> CoreSchema:
+        return core_schema.any_schema()
+
+    def nothing(self, _: Nothing) -> CoreSchema:
+        return _NEVER
+
+    def null(self, _: Null) -> CoreSchema:
+        return core_schema.none_schema()
+
+    def boolean(self, _: Boolean) -> CoreSchema:
+        return core_schema.bool_schema(strict=True)
+
+    def integer(self, type: Integer) -> CoreSchema:
+        limits = _integer_limits(type)
+        multiples, others = _split(type.multiples)
+        first = core_schema.int_schema(strict=True, **limits, multiple_of=next(iter(multiples), None))
+        finite = core_schema.float_schema(strict=True, allow_inf_nan=False)
+        large = core_schema.no_info_after_validator_function(checks.whole, finite)
+        schema = _first_of(
+            [first, core_schema.chain_schema([large, first])],
+            "int_type" if type == Integer() else "integer",
+            f"Input should be an integer{bounds(type)}",
+        )
+        return _with_multiples(schema, (*multiples[1:], *others))
+
+    def number(self, type: Number) -> CoreSchema:
+        limits = {name: float(limit) for name, limit in _limits(type).items()}
+        small = {**limits, "gt": max(limits.get("gt", -_EXACT), -_EXACT), "lt": min(limits.get("lt", _EXACT), _EXACT)}
+        schema = _first_of(
+            [
+                core_schema.float_schema(strict=True, **small),
+                core_schema.int_schema(strict=True, **_integer_limits(type)),
+                core_schema.float_schema(strict=True, allow_inf_nan=False, **limits),
+            ],
+            "float_type" if type == Number() else "number",
+            f"Input should be a number{bounds(type)}",
+        )
+        return _with_multiples(schema, type.multiples)
+
+    def text(self, type: Text) -> CoreSchema:
+        steps = _text_steps(type)
+        if type.format is None:
+            return _chain(steps)
+        pattern, format_schema, example = _FORMATS[type.format]
+        parse = _chain([core_schema.str_schema(strict=True, pattern=pattern), format_schema()])
+        told = core_schema.custom_error_schema(
+            parse,
+            custom_error_type=type.format.replace("-", "_"),
+            custom_error_message=f"Input should be a {type.format} such as {example}",
+        )
+        from_text = _chain([*steps, told]) if steps != _text_steps(Text()) else told
+        ready = core_schema.union_schema([format_schema(strict=True), from_text], mode="left_to_right", serialization=_ANY)
+        return core_schema.json_or_python_schema(from_text, ready, serialization=_ANY)
+
+    def literals(self, type: Literals) -> CoreSchema:
+        choices = list(_literal_choices(type.values))
+        if len(choices) == 1:
+            return choices[0]
+        expected = annotation(type).removeprefix("Literal[").removesuffix("]")
+        return _first_of(choices, "literal", f"Input should be one of {expected}")
+
+    # --- arrays and maps
+
+    def array(self, type: Array) -> CoreSchema:
+        schema = core_schema.list_schema(
+            self.write(type.items), min_length=type.min_items, max_length=type.max_items
+        )
+        return _unique(schema) if type.unique else schema
+
+    def tuple(self, type: Tuple) -> CoreSchema:
+        needed = type.min_items or 0
+        items = [self._tuple_item(item, place >= needed) for place, item in enumerate(type.items)]
+        rest = [] if isinstance(type.rest, Nothing) else [self.write(type.rest)]
+        schema: CoreSchema = core_schema.tuple_schema(
+            [*items, *rest],
+            variadic_item_index=len(items) if rest else None,
+            min_length=type.min_items if rest else None,
+            max_length=type.max_items if rest else None,
+        )
+        if needed < len(items):
+            schema = core_schema.no_info_after_validator_function(checks.present, schema)
+        return _unique(schema) if type.unique else schema
+
+    def _tuple_item(self, item: Type, optional: bool) -> CoreSchema:
+        schema = self.write(item)
+        return core_schema.with_default_schema(schema, default=checks.MISSING_ITEM) if optional else schema
+
+    def map(self, type: Map) -> CoreSchema:
+        return core_schema.dict_schema(
+            _key(type.keys), self.write(type.values), min_length=type.min_items, max_length=type.max_items
+        )
+
+    # --- unions
+
+    def union(self, type: Union) -> CoreSchema:
+        if type.discriminator is not None:
+            return self._tagged(type.discriminator, type.members)
+        if not type.exclusive and Null() in type.members:
+            rest = tuple(member for member in type.members if member != Null())
+            return core_schema.nullable_schema(self.write(rest[0] if len(rest) == 1 else Union(rest)))
+        if type.exclusive:
+            return self._exclusive(type)
+        if self._letter or not self._core.may_open(type):
+            return self._smart(type)
+        return _first_of([self._by_letter(self._smart, type), self._smart(type)])
+
+    def _smart(self, type: Union) -> CoreSchema:
+        members = [(self.write(member), annotation(member)) for member in type.members]
+        return core_schema.union_schema([*members], serialization=_ANY)
+
+    def _exclusive(self, type: Union) -> CoreSchema:
+        count = len(type.members)
+        members = [self._by_letter(self.write, member) for member in type.members]
+        choices = {
+            tag: core_schema.no_info_before_validator_function(_value_of, member)
+            for tag, member in enumerate([*members, self._smart(type)])
+        }
+        trials = core_schema.tagged_union_schema(choices, _tag_of)
+        return core_schema.no_info_wrap_validator_function(
+            checks.Exactly(count), trials, serialization=_ANY
+        )
+
+    def _by_letter(self, write: Callable[[Any], CoreSchema], type: Type) -> CoreSchema:
+        before, self._letter = self._letter, True
+        schema = write(type)
+        self._letter = before
+        return schema
+
+    def _tagged(self, discriminator: str, members: tuple[Type, ...]) -> CoreSchema:
+        choices: dict[Any, CoreSchema] = {}
+        names = {discriminator: None}
+        for member in members:
+            field = _field(self._resolved(member), discriminator)
+            names[field.python_name] = None
+            tags = cast("Literals", self._resolved(field.type)).values
+            choices.update((tag, self.write(member)) for tag in tags)
+        return core_schema.tagged_union_schema(choices, [[name] for name in names], serialization=_ANY)
+
+    def _resolved(self, type: Type) -> Type:
+        return self._resolved(self._core.definition(type.name)) if isinstance(type, Ref) else type
+
+    def ref(self, type: Ref) -> CoreSchema:
+        letter = self._letter and self._core.opens(type.name)
+        if (type.name, letter) not in self.needed:
+            self.needed.add((type.name, letter))
+            self._waiting.append((type.name, letter))
+        return core_schema.definition_reference_schema(self._core.reference(type.name, letter))
+
+    # --- records
+
+    def _record(self, name: str, record: Record, reference: str) -> CoreSchema:
+        class_ = self._core.class_of(name)
+        closed = self._core.forbids(record)
+        sealed = closed and self._letter  # nothing at run time opens a key that may not be
+        extra = "forbid" if closed and not sealed else "allow"
+        fields = core_schema.model_fields_schema(
+            {field.python_name: self._field(field) for field in record.fields},
+            model_name=class_.__name__,
+            extra_behavior=extra,
+            extras_schema=None if closed or record.extra == Anything() else self.write(record.extra),
+            extras_keys_schema=_NEVER if sealed else None,
+        )
+        return core_schema.model_schema(
+            class_,
+            fields,
+            extra_behavior=extra,
+            ref=reference,
+            config={"title": class_.__name__},
+            serialization=_dumping(record, closed=closed),
+        )
+
+    def _field(self, field: Field) -> core_schema.ModelField:
+        schema = self.write(field.type)
+        if not field.required:
+            schema = _with_default(schema, field)
+        return core_schema.model_field(
+            schema, validation_alias=field.name, serialization_alias=field.name
+        )
+
+
+_WRITERS: Final[Mapping[type[Any], Callable[[_Writer, Any], CoreSchema]]] = {
+    Anything: _Writer.anything,
+    Nothing: _Writer.nothing,
+    Null: _Writer.null,
+    Boolean: _Writer.boolean,
+    Integer: _Writer.integer,
+    Number: _Writer.number,
+    Text: _Writer.text,
+    Literals: _Writer.literals,
+    Array: _Writer.array,
+    Tuple: _Writer.tuple,
+    Map: _Writer.map,
+    Union: _Writer.union,
+    Ref: _Writer.ref,
+}
+
+
+def _first_of(choices: list[CoreSchema], error: str | None = None, message: str | None = None) -> CoreSchema:
+    """The first that accepts; one error of ours, or else those of all."""
+    known = error in {"int_type", "float_type"}  # pydantic's own, with a message of their own
+    return core_schema.union_schema(
+        [*choices],
+        mode="left_to_right",
+        custom_error_type=error,
+        custom_error_message=None if known else message,
+        serialization=_ANY,
+    )
+
+
+def _chain(steps: list[CoreSchema]) -> CoreSchema:
+    return steps[0] if len(steps) == 1 else core_schema.chain_schema(steps)
+
+
+def _unique(schema: CoreSchema) -> CoreSchema:
+    return core_schema.no_info_wrap_validator_function(checks.unique, schema)
+
+
+def _with_multiples(schema: CoreSchema, multiples: tuple[float, ...]) -> CoreSchema:
+    if not multiples:
+        return schema
+    check = checks.multiple_of(*multiples)
+    return core_schema.no_info_after_validator_function(check, schema, serialization=_ANY)
+
+
+def _limits(type: Integer | Number) -> dict[str, float]:
+    limits = {"ge": type.ge, "gt": type.gt, "le": type.le, "lt": type.lt}
+    return {name: limit for name, limit in limits.items() if limit is not None}
+
+
+_ROUNDED: Final = {"ge": ceil, "gt": floor, "le": floor, "lt": ceil}
+
+
+def _integer_limits(type: Integer | Number) -> dict[str, int]:
+    return {name: _ROUNDED[name](limit) for name, limit in _limits(type).items()}
+
+
+def _split(multiples: tuple[float, ...]) -> tuple[tuple[int, ...], tuple[float, ...]]:
+    """Whole multiples, which Rust can check of an integer, and others."""
+    whole = tuple(int(multiple) for multiple in multiples if multiple == int(multiple))
+    return whole, tuple(multiple for multiple in multiples if multiple != int(multiple))
+
+
+def _text_steps(type: Text) -> list[CoreSchema]:
+    patterns = type.patterns or (None,)
+    first = core_schema.str_schema(
+        strict=True, min_length=type.min_length, max_length=type.max_length, pattern=patterns[0]
+    )
+    return [first, *(core_schema.str_schema(pattern=pattern) for pattern in patterns[1:])]
+
+
+def _key(type: Text) -> CoreSchema:
+    """Keys remain text, whatever their format."""
+    steps = _text_steps(type)
+    if type.format is not None:
+        steps.append(core_schema.str_schema(pattern=_FORMATS[type.format][0]))
+    return _chain(steps)
+
+
+def _literal_choices(values: tuple[Any, ...]) -> Iterator[CoreSchema]:
+    """Texts and null, integers, booleans, and what only Python can compare.
+
+    Rust looks literals up as Python does, where `True == 1`: so numbers and booleans are told apart first.
+    """
+    texts = [value for value in values if value is None or isinstance(value, str)]
+    flags = [value for value in values if isinstance(value, bool)]
+    numbers = [value for value in values if isinstance(value, int | float) and not isinstance(value, bool)]
+    whole = [int(value) for value in numbers if value == int(value)]
+    others = [value for value in values if isinstance(value, dict | list) or (value in numbers and value != int(value))]
+    if texts:
+        yield core_schema.literal_schema(texts)
+    if whole:
+        yield core_schema.chain_schema([_WHOLE, core_schema.literal_schema(whole)])
+    if len(flags) == 1:
+        yield core_schema.chain_schema([_FLAG, core_schema.literal_schema(flags)])
+    elif flags:
+        yield _FLAG
+    if others:
+        yield core_schema.no_info_plain_validator_function(checks.equal_to(others), serialization=_ANY)
+
+
+_FLAG: Final = core_schema.bool_schema(strict=True)
+_WHOLE: Final = core_schema.union_schema(
+    [
+        core_schema.int_schema(strict=True),
+        core_schema.chain_schema([core_schema.float_schema(strict=True, allow_inf_nan=False), core_schema.int_schema()]),
+    ],
+    mode="left_to_right",
+    custom_error_type="int_type",
+)
+
+
+def _same(value: Any) -> Any:
+    return value
+
+
+def _value_of(trial: checks.Trial) -> Any:
+    return trial.value
+
+
+def _tag_of(trial: checks.Trial) -> int:
+    return trial.tag
+
+
+def _field(record: Type, name: str) -> Field:
+    fields = cast("Record", record).fields
+    return next(field for field in fields if field.name == name)
+
+
+def _with_default(schema: CoreSchema, field: Field) -> CoreSchema:
+    if field.default is MISSING:
+        return core_schema.with_default_schema(schema, default=None)
+    # validated, for a default may be the JSON of a record or of a date; Rust copies lists and objects
+    return core_schema.with_default_schema(schema, default=field.default, validate_default=True)
+
+
+def _dumping(record: Record, *, closed: bool) -> core_schema.SerSchema | None:
+    """How a record is dumped where Rust alone would add or lose fields."""
+    absent = [
+        (field.python_name, field.name)
+        for field in record.fields
+        if not field.required and field.default is MISSING
+    ]
+    if not absent and not closed:
+        return None
+
+    def dump(value: Any, standard: SerializerFunctionWrapHandler, info: SerializationInfo) -> Any:
+        data = standard(value)
+        if isinstance(value, BaseModel):
+            given = value.model_fields_set
+            for python_name, name in absent:
+                if python_name not in given:
+                    data.pop(name if info.by_alias else python_name, None)
+            if closed and value.model_extra:  # opened at run time, which Rust does not know when dumping
+                data.update(value.model_extra)
+        return data
+
+    return core_schema.wrap_serializer_function_ser_schema(dump, info_arg=True)
+
+
+def _names_in(type: Type) -> Iterator[str]:
+    """The definitions that a type refers to by itself."""
+    match type:
+        case Ref(name):
+            yield name
+        case Array(items=part) | Map(values=part):
+            yield from _names_in(part)
+        case Tuple(items=parts, rest=rest):
+            for part in (*parts, rest):
+                yield from _names_in(part)
+        case Union(members=parts):
+            for part in parts:
+                yield from _names_in(part)
+        case Record(fields=fields, extra=extra):
+            for part in (*(field.type for field in fields), extra):
+                yield from _names_in(part)
+        case _:
+            pass
+
+
+def _closed_below(types: Types) -> set[str]:
+    """The definitions that are closed records, or contain one however deep."""
+    users: dict[str, list[str]] = {}
+    waiting: list[str] = []
+    for name, definition in types.definitions.items():
+        for used in set(_names_in(definition.type)):
+            users.setdefault(used, []).append(name)
+        if isinstance(definition.type, Record) and isinstance(definition.type.extra, Nothing):
+            waiting.append(name)
+    found = set(waiting)
+    while waiting:
+        for user in users.get(waiting.pop(), ()):
+            if user not in found:
+                found.add(user)
+                waiting.append(user)
+    return found

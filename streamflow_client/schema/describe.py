@@ -1,0 +1,135 @@
+"""The model of types → text: annotations and signatures as a Python programmer writes them.
+
+In: the model of types. Out: short text on one line. Out of place here: pydantic. Text of a server appears
+in literals, defaults and names only, escaped and shortened.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from typing import Any, Final
+
+from ..text import excerpt, shown
+from .model import (
+    MISSING,
+    Anything,
+    Array,
+    Boolean,
+    Field,
+    Integer,
+    Literals,
+    Map,
+    Nothing,
+    Null,
+    Number,
+    Record,
+    Ref,
+    Text,
+    Tuple,
+    Type,
+    Types,
+    Union,
+)
+
+__all__ = ["annotation", "bounds", "default_text", "signature"]
+
+_LONG_DEFAULT: Final = 40  # characters of a default in a signature
+_LONG_LITERAL: Final = 40
+_MANY: Final = 12  # values of a literal, members of a union
+
+_FORMATS: Final = {"date-time": "datetime", "date": "date", "time": "time", "uuid": "UUID"}
+
+
+def annotation(type: Type) -> str:
+    """A type as a Python annotation: `list[Item] | None`, `Literal['a', 1]`, `dict[str, float]`, `Any`."""
+    return _ANNOTATIONS[type.__class__](type)
+
+
+def signature(name: str, input: Types | None, chunk: Types | None, output: Types | None) -> str:
+    """A flow on one line: `menu(theme: str, dishes: int = 3) -> Menu, streams MenuItem`."""
+    result = annotation(output.root) if output is not None else "Any"
+    streams = f", streams {annotation(chunk.root)}" if chunk is not None else ""
+    return f"{shown(name)}({_parameters(input)}) -> {result}{streams}"
+
+
+def default_text(value: Any, limit: int = _LONG_DEFAULT) -> str:
+    """A JSON value as Python, shortened."""
+    return shown(repr(value), limit)
+
+
+def bounds(type: Integer | Number) -> str:
+    """What a number has to be beside a number: ` that is at least 1, a multiple of 5`; or nothing."""
+    words = {"ge": "at least", "gt": "more than", "le": "at most", "lt": "less than"}
+    limits = [f"{text} {getattr(type, name)!r}" for name, text in words.items() if getattr(type, name) is not None]
+    multiples = [f"a multiple of {multiple!r}" for multiple in type.multiples]
+    told = ", ".join((*limits, *multiples))
+    return f" that is {told}" if told else ""
+
+
+def _parameters(input: Types | None) -> str:
+    if input is None:
+        return "input: Any = …"
+    record = resolved(input.root, input)
+    if isinstance(record, Record):
+        required = [field for field in record.fields if field.required]
+        others = [field for field in record.fields if not field.required]
+        return ", ".join(map(_parameter, (*required, *others)))
+    return f"input: {annotation(input.root)}"
+
+
+def resolved(type: Type, types: Types) -> Type:
+    """What a type means, references followed."""
+    for _ in types.definitions:
+        if not isinstance(type, Ref):
+            break
+        type = types.definitions[type.name].type
+    return type
+
+
+def _parameter(field: Field) -> str:
+    text = f"{field.python_name}: {annotation(field.type)}"
+    if field.required:
+        return text
+    return f"{text} = {'…' if field.default is MISSING else default_text(field.default)}"
+
+
+def _text(type: Text) -> str:
+    return _FORMATS.get(type.format or "", "str")
+
+
+def _literals(type: Literals) -> str:
+    return f"Literal[{_listed([default_text(value, _LONG_LITERAL) for value in type.values], ', ')}]"
+
+
+def _listed(parts: list[str], separator: str) -> str:
+    return separator.join(parts if len(parts) <= _MANY else [*parts[: _MANY - 1], "…"])
+
+
+def _tuple(type: Tuple) -> str:
+    rest = [] if isinstance(type.rest, Nothing) else [f"*tuple[{annotation(type.rest)}, ...]"]
+    return f"tuple[{', '.join([*map(annotation, type.items), *rest]) or '()'}]"
+
+
+def _union(type: Union) -> str:
+    members = dict.fromkeys(annotation(member) for member in type.members if member != Null())
+    null = ["None"] if Null() in type.members else []
+    return _listed([*members, *null], " | ")
+
+
+_ANNOTATIONS: Final[Mapping[type[Any], Callable[[Any], str]]] = {
+    Anything: lambda _: "Any",
+    Nothing: lambda _: "Never",
+    Null: lambda _: "None",
+    Boolean: lambda _: "bool",
+    Integer: lambda _: "int",
+    Number: lambda _: "float",
+    Text: _text,
+    Literals: _literals,
+    Array: lambda type: f"list[{annotation(type.items)}]",
+    Tuple: _tuple,
+    Map: lambda type: f"dict[str, {annotation(type.values)}]",
+    Record: lambda _: "dict[str, Any]",
+    Union: _union,
+    Ref: lambda type: type.name,
+}

@@ -1,0 +1,401 @@
+"""A schema as a graph of nodes: what each place allows, intersections already made.
+
+In: a document. Out: nodes; the head of each says what kinds of values it allows, and names the places of
+items and properties, which become nodes when they are asked for. So recursion ends. Raises BrokenSchema.
+Out of place here: names, and the model of types.
+
+A node stands for a set of atoms that a value has to fit all. An atom is one aspect of one place: its own
+keywords ("shape"), its values ("enum"), or a choice ("anyOf", "oneOf", "nullable"). Equal sets are one node,
+whichever way leads to them; there are finitely many, so that recursive `allOf`s end too.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any, Final, cast
+
+from .accepts import accepts, identity
+from .broken import BrokenSchema
+from .keywords import Json, shape_of
+from .model import FORMATS, Integer, Literals, Nothing, Null, Schema, Text, Type
+from .refs import Document, step
+from .shapes import ANY, NOWHERE, Entries, Items, Places, Shape, both, meant
+
+MAX_DEPTH: Final = 100
+"""Levels of nesting, in the schema, its references, its values, and the types made of it. Real schemas have
+some ten; pickle and pydantic spend up to eight frames a level, of the 1,000 that Python has."""
+
+MAX_PARTS: Final = 100_000
+"""Places read, plus the atoms of all nodes. What 10,000 properties need several times over takes a second."""
+
+MAX_MEMBERS: Final = 2_000
+"""Members of one union, and of a product of unions that `allOf` makes. Real ones have some hundreds."""
+
+MAX_VALUES: Final = 10_000
+"""Values of one `enum`."""
+
+MAX_PATTERNS: Final = 100_000
+"""Characters of all patterns: one may cost Rust some ten milliseconds, however short."""
+
+Atom = tuple[str, str]
+NULL: Final = "null"  # no pointer either: the place of the null in `nullable: true`
+_NULL_SHAPE: Final = Shape(
+    boolean=False, number=None, string=None, array=None, object=None, typed=True, hinted=frozenset()
+)
+_OLD_DRAFTS: Final = ("draft-03", "draft-04", "draft-06", "draft-07")
+
+
+class Choice:
+    """A value fits at least one member, or exactly one."""
+
+    def __init__(self, members: tuple[Node, ...], *, exclusive: bool, discriminator: str | None) -> None:
+        self.members = members
+        self.exclusive = exclusive
+        self.discriminator = discriminator
+
+
+class Node:
+    """What a set of atoms allows.
+
+    Attributes:
+        entry: the place that the node is named after.
+        head: a `Shape`, a `Choice`, or a type without parts.
+    """
+
+    def __init__(self, atoms: tuple[Atom, ...], entry: str) -> None:
+        self.atoms = atoms
+        self.entry = entry
+        self.head: Shape | Choice | Type | None = None
+
+
+class Graph:
+    """All nodes of one schema.
+
+    Attributes:
+        warnings: what could not be expressed, in the order in which it was met.
+        inexact: places that allow more than the schema does.
+    """
+
+    def __init__(self, schema: Schema) -> None:
+        self._document = Document(schema)
+        self._refs_stand_alone = _is_old(schema.value, schema.root)
+        self._atoms: dict[str, tuple[Atom, ...] | None] = {NOWHERE: ((NOWHERE, "shape"),)}
+        self._atoms[NULL] = ((NULL, "shape"),)
+        self._shapes: dict[str, Shape] = {NULL: _NULL_SHAPE}
+        self._nodes: dict[frozenset[Atom], Node] = {}
+        self._left = MAX_PARTS
+        self._depth = 0
+        self.warnings: dict[str, None] = {}
+        self.inexact: set[str] = set()
+
+    # what others ask
+
+    def node(self, places: Places) -> Node:
+        """The node of values that fit all these places."""
+        atoms = tuple(dict.fromkeys(atom for place in places for atom in self._expand(place)))
+        return self._made(atoms, self._origin(places[0]) if places else "")
+
+    def schema(self, place: str) -> Json:
+        """The object at a place; empty for a boolean schema."""
+        value: Any = self._document.at(place) if place not in (NOWHERE, NULL) else {}
+        return cast("Json", value) if isinstance(value, dict) else {}
+
+    def said(self, places: Iterable[str], word: str) -> tuple[str, Any] | None:
+        """The first of these places, or of those that their `$ref`s lead to, that has a keyword; its value."""
+        for place in places:
+            for at in self._chain(place):
+                if word in self.schema(at):
+                    return at, self.schema(at)[word]
+        return None
+
+    def warn(self, place: str, what: str) -> None:
+        """Note what is not checked at a place, once."""
+        self.inexact.add(place)
+        self.warnings[f"#{place}: {what}"] = None
+
+    # places to atoms
+
+    def _chain(self, place: str) -> Iterator[str]:
+        yield place
+        while isinstance(ref := self.schema(place).get("$ref"), str):
+            place = self._document.target(ref, place)
+            yield place
+
+    def _origin(self, place: str) -> str:
+        """Where a place leads whose `$ref` is all it says."""
+        for at in self._chain(place):
+            place = at
+            if self._expand(at) != self._expand_ref(at):
+                break
+        return place
+
+    def _expand_ref(self, place: str) -> tuple[Atom, ...] | None:
+        ref = self.schema(place).get("$ref")
+        return self._expand(self._document.target(ref, place)) if isinstance(ref, str) else None
+
+    def _expand(self, place: str) -> tuple[Atom, ...]:
+        if place in self._atoms:
+            known = self._atoms[place]
+            if known is None:
+                raise BrokenSchema("#" + place, "it refers to itself and says nothing else")
+            return known
+        self._atoms[place] = None
+        with self._deeper(place):
+            atoms = tuple(dict.fromkeys(self._atoms_of(place)))
+        self._spend(1 + len(atoms), place)
+        self._atoms[place] = atoms
+        return atoms
+
+    def _atoms_of(self, place: str) -> Iterable[Atom]:
+        value: Any = self._document.at(place)
+        if isinstance(value, bool):
+            return () if value else self._expand(NOWHERE)
+        if not isinstance(value, dict):
+            raise BrokenSchema("#" + place, "a schema is an object, true or false")
+        schema = cast("Json", value)
+        return [(place, "nullable")] if schema.get("nullable") is True else self._plain(schema, place)
+
+    def _plain(self, schema: Json, place: str) -> Iterator[Atom]:
+        """The atoms of a schema object, `nullable` aside."""
+        if "$ref" in schema:
+            if not isinstance(schema["$ref"], str):
+                raise BrokenSchema(step("#" + place, "$ref"), "`$ref` is not a text")
+            yield from self._expand_ref(place) or ()
+            if self._refs_stand_alone:
+                return
+        if self._shape(schema, place) is not None:
+            yield place, "shape"
+        if "enum" in schema or "const" in schema:
+            yield place, "enum"
+        if "not" in schema and self._forbids_all(schema["not"], place):
+            yield NOWHERE, "shape"
+        if "allOf" in schema:
+            for branch in self._branches(schema, place, "allOf"):
+                yield from self._expand(branch)
+        for word in ("anyOf", "oneOf"):
+            if word in schema:
+                yield place, word
+
+    def _forbids_all(self, forbidden: Any, place: str) -> bool:
+        if not isinstance(forbidden, dict | bool):
+            raise BrokenSchema(step("#" + place, "not"), "a schema is an object, true or false")
+        if forbidden is True or forbidden == {}:
+            return True
+        if forbidden is not False:
+            self.warn(place, "`not` is not checked")
+        return False
+
+    def _branches(self, schema: Json, place: str, word: str) -> list[str]:
+        branches: Any = schema[word]
+        if not isinstance(branches, list) or not branches:
+            raise BrokenSchema(step("#" + place, word), f"`{word}` is not a list of schemas")
+        return [step(place, word, index) for index in range(len(cast("list[Any]", branches)))]
+
+    def _shape(self, schema: Json, place: str) -> Shape | None:
+        if place not in self._shapes:
+            shape = shape_of(schema, place, self.warn, self._names)
+            if isinstance(schema.get("format"), str) and schema["format"] not in FORMATS:
+                self.inexact.add(place)
+            if shape is None:
+                return None
+            self._shapes[place] = shape
+        return self._shapes[place]
+
+    def _names(self, places: Places) -> Text | tuple[str, ...] | None:
+        head = self.node(places).head
+        if isinstance(head, Nothing):
+            return ()
+        if isinstance(head, Literals):
+            return tuple(value for value in head.values if isinstance(value, str))
+        return head.string if isinstance(head, Shape) else None
+
+    # atoms to nodes
+
+    def _made(self, atoms: tuple[Atom, ...], hint: str) -> Node:
+        key = frozenset(atoms)
+        if key not in self._nodes:
+            places = dict.fromkeys(place for place, _ in atoms)
+            entry = next(iter(places)) if len(places) == 1 else hint
+            self._spend(1 + len(atoms), entry)
+            node = self._nodes[key] = Node(atoms, entry)
+            with self._deeper(entry):
+                node.head = self._head(node)
+        node = self._nodes[key]
+        if node.head is None:
+            raise BrokenSchema("#" + node.entry, "it refers to itself and says nothing else")
+        return node
+
+    def _head(self, node: Node) -> Shape | Choice | Type:
+        if any(place == NOWHERE for place, _ in node.atoms):
+            return Nothing()
+        if any(aspect == "enum" for _, aspect in node.atoms):
+            return self._values(node)
+        for atom in node.atoms:
+            if atom[1] != "shape":
+                return self._choice(node, atom)
+        shape = Shape()
+        for place, _ in node.atoms:
+            shape = both(shape, self._shapes[place])
+        return meant(shape)
+
+    def _values(self, node: Node) -> Type:
+        """The values that all `enum`s and `const`s name, and that fit whatever else is said."""
+        rest = tuple(atom for atom in node.atoms if atom[1] != "enum")
+        common: dict[Any, Any] | None = None
+        for place, aspect in node.atoms:
+            if aspect == "enum":
+                for found in self._listed(place):
+                    common = {k: v for k, v in (found if common is None else common).items() if k in found}
+        assert common is not None
+        node.head = Literals(tuple(common.values()))  # for schemas that meet themselves within their values
+        if rest:
+            base = self._made(rest, node.entry)
+            common = {key: value for key, value in common.items() if self._fits(value, base)}
+        return _literals(tuple(common.values()))
+
+    def _listed(self, place: str) -> Iterator[dict[Any, Any]]:
+        schema = self.schema(place)
+        if "enum" in schema:
+            values: Any = schema["enum"]
+            if not isinstance(values, list):
+                raise BrokenSchema(step("#" + place, "enum"), "`enum` is not a list of values")
+            if len(cast("list[Any]", values)) > MAX_VALUES:
+                raise BrokenSchema(step("#" + place, "enum"), f"more than {MAX_VALUES:,} values")
+            yield self._identified(cast("list[Any]", values), step(place, "enum"))
+        if "const" in schema:
+            yield self._identified([schema["const"]], step(place, "const"))
+
+    def _identified(self, values: list[Any], place: str) -> dict[Any, Any]:
+        check_depth(values, place)
+        found: dict[Any, Any] = {}
+        for value in values:
+            found.setdefault(identity(value), value)
+        self._spend(len(found), place)
+        return found
+
+    def _choice(self, node: Node, atom: Atom) -> Choice:
+        """The first choice of the atoms, made: the others stay within its members."""
+        place, word = atom
+        rest = tuple(other for other in node.atoms if other != atom)
+        members: dict[int, Node] = {}
+        duplicates = False
+        for branch, atoms in self._alternatives(place, word):
+            member = self._made(tuple(dict.fromkeys(rest + atoms)), branch if rest else self._origin(branch))
+            duplicates = duplicates or id(member) in members
+            members[id(member)] = member
+        exclusive = word == "oneOf"
+        return Choice(
+            tuple(members.values()),
+            exclusive=exclusive,
+            discriminator=_discriminator(self.schema(place)),
+        )
+
+    def _alternatives(self, place: str, word: str) -> Iterator[tuple[str, tuple[Atom, ...]]]:
+        schema = self.schema(place)
+        if word == "nullable":
+            yield place, tuple(dict.fromkeys(self._plain(schema, place)))
+            yield NULL, self._expand(NULL)
+            return
+        branches = self._branches(schema, place, word)
+        if len(branches) > MAX_MEMBERS:
+            raise BrokenSchema(step("#" + place, word), f"more than {MAX_MEMBERS:,} members")
+        for branch in branches:
+            yield branch, self._expand(branch)
+
+    # values against nodes
+
+    def _fits(self, value: Any, node: Node) -> bool:
+        head = node.head
+        if isinstance(head, Choice):
+            fitting = sum(self._fits(value, member) for member in head.members)
+            return fitting == 1 if head.exclusive else fitting > 0
+        if not isinstance(head, Shape):
+            return head is not None and accepts(value, head, {})
+        match value:
+            case None:
+                return head.null
+            case bool():
+                return head.boolean
+            case int() | float():
+                return head.number is not None and accepts(value, head.number, {})
+            case str():
+                return head.string is not None and accepts(value, head.string, {})
+            case list():
+                return head.array is not None and self._list_fits(cast("list[Any]", value), head.array)
+            case _:
+                return head.object is not None and self._object_fits(cast("Json", value), head.object)
+
+    def _list_fits(self, value: list[Any], items: Items) -> bool:
+        if len(value) < items.least or (items.most is not None and len(value) > items.most):
+            return False
+        if items.unique and len({identity(item) for item in value}) < len(value):
+            return False
+        return all(
+            self._fits(item, self.node(items.first[i] if i < len(items.first) else items.rest))
+            for i, item in enumerate(value)
+        )
+
+    def _object_fits(self, value: Mapping[str, Any], entries: Entries) -> bool:
+        if len(value) < entries.least or (entries.most is not None and len(value) > entries.most):
+            return False
+        return all(name in value for name in entries.required) and all(
+            self._fits(item, self.node(entries.at(name))) for name, item in value.items()
+        )
+
+    # limits
+
+    @contextmanager
+    def _deeper(self, place: str) -> Iterator[None]:
+        self._depth += 1
+        if self._depth > MAX_DEPTH:
+            raise BrokenSchema("#" + place, f"nested more than {MAX_DEPTH} levels deep")
+        try:
+            yield
+        finally:
+            self._depth -= 1
+
+    def _spend(self, parts: int, place: str) -> None:
+        self._left -= parts
+        if self._left < 0:
+            raise BrokenSchema("#" + place, f"more than {MAX_PARTS:,} parts, or combinations of parts")
+
+
+def check_depth(value: Any, place: str) -> None:
+    """BrokenSchema where a JSON value is nested too deeply to be compared."""
+    level: list[Any] = [value]
+    for _ in range(MAX_DEPTH):
+        inner: list[Any] = []
+        for item in level:
+            if isinstance(item, dict):
+                inner.extend(cast("dict[str, Any]", item).values())
+            elif isinstance(item, list):
+                inner.extend(cast("list[Any]", item))
+        if not inner:
+            return
+        level = inner
+    raise BrokenSchema("#" + place, f"nested more than {MAX_DEPTH} levels deep")
+
+
+def _literals(values: tuple[Any, ...]) -> Type:
+    if not values:
+        return Nothing()
+    return Null() if values == (None,) else Literals(values)
+
+
+def _discriminator(schema: Json) -> str | None:
+    said: Any = schema.get("discriminator")
+    name: Any = cast("Json", said).get("propertyName") if isinstance(said, dict) else None
+    return name if isinstance(name, str) else None
+
+
+def _is_old(*values: Any) -> bool:
+    """Whether `$ref` hides what stands beside it, as it did up to draft-07."""
+    for value in values:
+        said: Any = cast("Json", value).get("$schema") if isinstance(value, dict) else None
+        if isinstance(said, str):
+            return any(draft in said for draft in _OLD_DRAFTS)
+    return False
+
+
+__all__ = ["ANY", "MAX_DEPTH", "NULL", "Choice", "Graph", "Integer", "Node", "check_depth"]

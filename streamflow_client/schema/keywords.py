@@ -1,0 +1,265 @@
+"""The keywords of one schema object, without references, unions and enumerations.
+
+In: an object and its place. Out: its `Shape`. Raises BrokenSchema for keywords of a wrong kind.
+Out of place here: what stands in the subschemas, which are only named by their places.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import Any, Final, cast
+
+from ..text import shown
+from .broken import BrokenSchema
+from .model import FORMATS, Integer, Number, Text
+from .patterns import NoPattern, rust_pattern
+from .refs import step
+from .shapes import ANY, KINDS, NEVER, Entries, Items, Places, Shape, both_texts, name_fits
+
+Json = Mapping[str, Any]
+Warn = Callable[[str, str], None]
+"""Takes the place of a schema, and what is not checked there."""
+
+Names = Callable[[Places], Text | tuple[str, ...] | None]
+"""Tells which keys a `propertyNames` schema allows: a type, a list, or None where neither can say it."""
+
+KEYWORDS: Final[Mapping[str, frozenset[str]]] = {
+    "number": frozenset({"minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "multipleOf"}),
+    "string": frozenset({"minLength", "maxLength", "pattern"}),
+    "array": frozenset(
+        {"items", "prefixItems", "additionalItems", "minItems", "maxItems", "uniqueItems", "contains"}
+    ),
+    "object": frozenset(
+        {"properties", "required", "additionalProperties", "patternProperties", "propertyNames"}
+        | {"minProperties", "maxProperties"}
+    ),
+}
+"""The keywords that constrain, by the kind of JSON value that they speak of; `format` is one for some texts."""
+
+UNCHECKED: Final = (
+    *("if", "contains", "dependentSchemas", "dependentRequired", "dependencies"),
+    *("unevaluatedItems", "unevaluatedProperties", "$dynamicRef", "$recursiveRef"),
+)
+
+ALL_NAMES: Final = frozenset({"", "^", ".*", "^.*"})
+"""Patterns that every name has."""
+
+MAX_COUNT: Final = 2**53  # beyond it JSON numbers are not exact, and no list is so long
+
+
+def shape_of(schema: Json, place: str, warn: Warn, names: Names) -> Shape | None:
+    """The shape of one schema object; None where it constrains nothing."""
+    for word in UNCHECKED:
+        if _constrains(schema, word):
+            warn(place, f"`{word}` is not checked")
+    types = _types(schema, place, warn)
+    hinted = frozenset(kind for kind, words in KEYWORDS.items() if not words.isdisjoint(schema))
+    if _format(schema):
+        hinted |= {"string"}
+    if types is None and not hinted:
+        return None
+    kinds = {"number" if kind == "integer" else kind for kind in types or KINDS}
+    whole = types is not None and "integer" in types and "number" not in types
+    return Shape(
+        null="null" in kinds,
+        boolean="boolean" in kinds,
+        number=_number(schema, place, whole=whole) if "number" in kinds else None,
+        string=_text(schema, place, warn) if "string" in kinds else None,
+        array=_items(schema, place) if "array" in kinds else None,
+        object=_entries(schema, place, warn, names) if "object" in kinds else None,
+        typed=types is not None,
+        hinted=hinted,
+    )
+
+
+def _constrains(schema: Json, word: str) -> bool:
+    if word == "if":
+        return word in schema and ("then" in schema or "else" in schema)
+    return schema.get(word, True) not in (True, {})
+
+
+def _types(schema: Json, place: str, warn: Warn) -> frozenset[str] | None:
+    """The kinds of `type`; None where it is missing, or names one that nobody knows."""
+    if "type" not in schema:
+        return None
+    said: Any = schema["type"]
+    listed: list[Any] = [said] if isinstance(said, str) else said
+    if not isinstance(listed, list) or not listed or not all(isinstance(name, str) for name in listed):
+        raise _broken(place, "type", "is neither a name nor a list of names")
+    known = {*KINDS, "integer"}
+    for name in listed:
+        if name not in known:
+            warn(place, f"`type` names '{shown(name, 40)}', which is not known, and is not checked")
+            return None
+    return frozenset(listed)
+
+
+def _format(schema: Json) -> str | None:
+    named = schema.get("format")
+    return named if isinstance(named, str) and named in FORMATS else None
+
+
+# numbers and texts
+
+
+def _number(schema: Json, place: str, *, whole: bool) -> Integer | Number:
+    ge, gt = _bounds(schema, place, "minimum", "exclusiveMinimum", max)
+    le, lt = _bounds(schema, place, "maximum", "exclusiveMaximum", min)
+    multiple = _finite(schema, place, "multipleOf")
+    if multiple is not None and multiple <= 0:
+        raise _broken(place, "multipleOf", "is not above zero")
+    multiples = () if multiple is None else (multiple,)
+    return (Integer if whole else Number)(ge=ge, gt=gt, le=le, lt=lt, multiples=multiples)
+
+
+def _bounds(
+    schema: Json, place: str, plain: str, exclusive: str, tighter: Callable[[float, float], float]
+) -> tuple[float | None, float | None]:
+    """The inclusive and the exclusive bound of one side, of which the tighter one stays."""
+    within = _finite(schema, place, plain)
+    if isinstance(schema.get(exclusive), bool):  # draft-04: says of the other bound that it is exclusive
+        return (None, within) if schema[exclusive] else (within, None)
+    beyond = _finite(schema, place, exclusive)
+    if within is None or beyond is None:
+        return within, beyond
+    return (None, beyond) if tighter(within, beyond) == beyond else (within, None)
+
+
+def _finite(schema: Json, place: str, word: str) -> float | None:
+    value = schema.get(word)
+    if word not in schema:
+        return None
+    if not isinstance(value, int | float) or isinstance(value, bool):
+        raise _broken(place, word, "is not a number")
+    if isinstance(value, float) and not math.isfinite(value):
+        raise _broken(place, word, "is not a finite number")
+    return value
+
+
+def _count(schema: Json, place: str, word: str) -> int | None:
+    value = _finite(schema, place, word)
+    if value is None:
+        return None
+    if value < 0 or value != int(value):
+        raise _broken(place, word, "is not a whole number of zero or more")
+    return min(int(value), MAX_COUNT)
+
+
+def _text(schema: Json, place: str, warn: Warn) -> Text:
+    pattern = schema.get("pattern", "")
+    if not isinstance(pattern, str):
+        raise _broken(place, "pattern", "is not a text")
+    return Text(
+        min_length=_count(schema, place, "minLength") or None,
+        max_length=_count(schema, place, "maxLength"),
+        patterns=_patterns(pattern, place, "pattern", warn),
+        format=_format(schema),
+    )
+
+
+def _patterns(pattern: str, place: str, word: str, warn: Warn) -> tuple[str, ...]:
+    try:
+        return (rust_pattern(pattern),) if pattern else ()
+    except NoPattern as why:
+        warn(place, f"`{word}` is not checked: {why}")
+        return ()
+
+
+# lists
+
+
+def _items(schema: Json, place: str) -> Items:
+    """`items` is a list in draft-07, and one schema for the rest in 2020-12, beside `prefixItems`."""
+    items = schema.get("items")
+    listed = "items" if isinstance(items, list) else "prefixItems"
+    rest = "additionalItems" if isinstance(items, list) else "items"
+    first = schema.get(listed, [])
+    if not isinstance(first, list):
+        raise _broken(place, listed, "is not a list of schemas")
+    return Items(
+        first=tuple((step(place, listed, index),) for index in range(len(cast("list[Any]", first)))),
+        rest=(step(place, rest),) if rest in schema else ANY,
+        least=_count(schema, place, "minItems") or 0,
+        most=_count(schema, place, "maxItems"),
+        unique=_truth(schema, place, "uniqueItems"),
+    )
+
+
+def _truth(schema: Json, place: str, word: str) -> bool:
+    value = schema.get(word, False)
+    if not isinstance(value, bool):
+        raise _broken(place, word, "is neither true nor false")
+    return value
+
+
+# objects
+
+
+def _entries(schema: Json, place: str, warn: Warn, names: Names) -> Entries:
+    fields: dict[str, Places] = {
+        name: (step(place, "properties", name),) for name in _object(schema, place, "properties")
+    }
+    extra, keys, extra_said = _extra(schema, place, warn)
+    entries = Entries(
+        fields=fields,
+        listed="properties" in schema,
+        required=_required(schema, place),
+        extra=extra,
+        extra_said=extra_said,
+        keys=keys,
+        least=_count(schema, place, "minProperties") or 0,
+        most=_count(schema, place, "maxProperties"),
+    )
+    return _named(entries, place, warn, names) if "propertyNames" in schema else entries
+
+
+def _named(entries: Entries, place: str, warn: Warn, names: Names) -> Entries:
+    """The same where `propertyNames` says what names there may be: a list of them makes fields."""
+    allowed = names((step(place, "propertyNames"),))
+    if allowed is None:
+        warn(place, "`propertyNames` is not checked")
+        return entries
+    if isinstance(allowed, Text):
+        fields = {n: places if name_fits(n, allowed) else NEVER for n, places in entries.fields.items()}
+        return replace(entries, fields=fields, keys=both_texts(entries.keys, allowed))
+    fields = {name: entries.at(name) for name in allowed}
+    fields |= dict.fromkeys((name for name in entries.fields if name not in fields), NEVER)
+    return replace(entries, fields=fields, extra=NEVER, extra_said=True, keys=Text())
+
+
+def _extra(schema: Json, place: str, warn: Warn) -> tuple[Places, Text, bool]:
+    """What stands under names that are no fields, which names these are, and whether that was said."""
+    patterns = _object(schema, place, "patternProperties")
+    said = "additionalProperties" in schema
+    rest: Places = (step(place, "additionalProperties"),) if said else ANY
+    if not patterns:
+        return rest, Text(), said
+    pattern, *more = patterns
+    values: Places = (step(place, "patternProperties", pattern),)
+    if not more and pattern in ALL_NAMES and not schema.get("properties"):
+        return values, Text(), True
+    if not more and schema.get("additionalProperties") is False and not schema.get("properties"):
+        return values, Text(patterns=_patterns(pattern, place, "patternProperties", warn)), True
+    warn(place, "`patternProperties` is not checked")
+    return ANY, Text(), True
+
+
+def _object(schema: Json, place: str, word: str) -> Mapping[str, Any]:
+    value = schema.get(word, {})
+    if not isinstance(value, dict):
+        raise _broken(place, word, "is not an object of schemas")
+    return cast("dict[str, Any]", value)
+
+
+def _required(schema: Json, place: str) -> tuple[str, ...]:
+    names = schema.get("required", [])
+    if not isinstance(names, list) or not all(isinstance(name, str) for name in cast("list[Any]", names)):
+        raise _broken(place, "required", "is not a list of names")
+    return tuple(dict.fromkeys(cast("list[str]", names)))
+
+
+def _broken(place: str, word: str, what: str) -> BrokenSchema:
+    return BrokenSchema(step("#" + place, word), f"`{word}` {what}")
+

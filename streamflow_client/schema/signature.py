@@ -1,0 +1,61 @@
+"""What a caller may write: the parameters of a flow, and the text of a class's help.
+
+In: the model of types. Out: `inspect.Parameter`s, text. Out of place here: one-line texts (`describe.py`).
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Iterable, Mapping
+from typing import Any, Final
+
+from .describe import annotation, default_text
+from .model import MISSING, Field, Record
+
+__all__ = ["LEFT_OUT", "LeftOut", "documentation", "fields_to_parameters"]
+
+
+class LeftOut:
+    """The type of `LEFT_OUT`: what a parameter is that nobody gave and no default stands for."""
+
+    def __repr__(self) -> str:
+        return "…"
+
+    def __reduce__(self) -> str:
+        return "LEFT_OUT"
+
+
+LEFT_OUT: Final = LeftOut()
+
+
+def fields_to_parameters(fields: Iterable[Field], plain: Mapping[str, Any]) -> list[inspect.Parameter]:
+    """One keyword-only parameter a field, of the type that `plain` has for its Python name."""
+    return [
+        inspect.Parameter(
+            field.python_name,
+            inspect.Parameter.KEYWORD_ONLY,
+            annotation=plain[field.python_name],
+            default=_default(field),
+        )
+        for field in fields
+    ]
+
+
+def _default(field: Field) -> Any:
+    if field.required:
+        return inspect.Parameter.empty
+    return LEFT_OUT if field.default is MISSING else field.default
+
+
+def documentation(record: Record, title: str, description: str) -> str:
+    """The docstring of a class: what the schema says of it, and of each field."""
+    lines = [_field_line(field) for field in record.fields]
+    fields = "\n".join(["Fields:", *lines]) if lines else ""
+    return "\n\n".join(part for part in (description or title, fields) if part)
+
+
+def _field_line(field: Field) -> str:
+    default = "" if field.required else f" = {'…' if field.default is MISSING else default_text(field.default)}"
+    wire = f" [{field.name!r}]" if field.name != field.python_name else ""
+    told = " ".join((field.description or field.title).split())
+    return f"    {field.python_name}: {annotation(field.type)}{default}{wire}{': ' if told else ''}{told}"
