@@ -420,7 +420,7 @@ class _LateFlow(AsyncDiscoveredFlow):
         return type(self)(self._finder, settings, self._name)
 
     def __repr__(self) -> str:
-        return f"<Flow {self._name}, not discovered yet>"
+        return f"<Flow {self._name}, looked up by its first call>"
 
     def _known(self) -> AsyncDiscoveredFlow:
         found = self._definition

@@ -15,7 +15,7 @@ from difflib import get_close_matches
 from keyword import iskeyword
 from threading import RLock
 from types import FunctionType
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from .errors import (
     DiscoveryError,
@@ -136,8 +136,7 @@ class Discovery:
     """
 
     def __init__(self, base: BaseUrl, protocol: ProtocolName, source: Source) -> None:
-        if source is not None and not isinstance(source, (Catalog, str, os.PathLike)):
-            raise TypeError(f"catalog is a Catalog, a path, a URL, or None; got {type(source).__name__}")
+        _check_source(source)
         self._base = base
         self._protocol: ProtocolName = protocol
         self._source = source
@@ -242,6 +241,11 @@ class Discovery:
         ]
 
 
+def _check_source(source: Any) -> None:
+    if source is not None and not isinstance(source, (Catalog, str, os.PathLike)):
+        raise TypeError(f"catalog is a Catalog, a path, a URL, or None; got {type(source).__name__}")
+
+
 def _is_url(text: str) -> bool:
     return text.lower().startswith(("http://", "https://"))
 
@@ -306,7 +310,7 @@ def _described_class(flow_class: type[FlowT], found: FoundFlow) -> type[FlowT]:
     members: dict[str, Any] = {"__doc__": text, "__module__": flow_class.__module__}
     for name in ("__call__", "stream"):
         members[name] = _with_signature(getattr(flow_class, name), found.signature())
-    return type(class_name(found.name), (flow_class,), members)
+    return cast("type[FlowT]", type(class_name(found.name), (flow_class,), members))
 
 
 def _with_signature(function: FunctionType, signature: inspect.Signature) -> FunctionType:

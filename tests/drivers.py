@@ -135,7 +135,7 @@ class Blocking:
         value = getattr(self.inner, name)
         if isinstance(value, FACES):
             return Blocking(value, self.portal)
-        return self._wrapped(value) if callable(value) else value
+        return self._wrapped(value) if callable(value) and not isinstance(value, type) else value
 
     def __getitem__(self, name: str) -> Any:
         return Blocking(self.inner[name], self.portal)

@@ -796,7 +796,7 @@ UNKNOWN: dict[str, tuple[list[str], str, str]] = {
     "three close ones": (
         ["my-flow", "my_flow", "myflow", "my-flows", *(f"x{n}" for n in range(20))],
         "my.flow",
-        f"no flow 'my.flow' in {SOURCE} among 24; did you mean my_flow or my-flow or my-flows?",
+        f"no flow 'my.flow' in {SOURCE} among 24; did you mean myflow or my_flow or my-flow?",
     ),
     "nothing like it": (
         [f"x{n}" for n in range(20)],

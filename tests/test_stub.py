@@ -437,7 +437,7 @@ def test_cancel_action(express: StubServer, flow: str) -> None:
     assert express.runs[0].outcome == "cancelled"
     assert express.runs[0].client_left is None
     assert send(express, "POST", "/api/cancelAction", cancel).status == 404
-    assert send(express, "POST", "/api/cancelAction", b"").status == 404
+    assert send(express, "POST", "/api/cancelAction", b"").status == 400
 
 
 class Item(BaseModel):
@@ -445,7 +445,7 @@ class Item(BaseModel):
 
 
 @pytest.mark.parametrize("dialect", ["express", "go"])
-def test_actions(dialect: Any, capture: Capture) -> None:
+def test_actions(dialect: Any) -> None:
     stub = StubServer(dialect)
 
     @stub.flow("my-menu", description="Makes a menu.")
@@ -460,18 +460,15 @@ def test_actions(dialect: Any, capture: Capture) -> None:
         actions = send(stub, "GET", "/api/actions").json
         assert ask(stub, "/my-menu", {"theme": "x"}).json == {"result": [{"itemName": "x"}]}
         assert ask(stub, "/bare", [1]).json == {"result": [1]}
-    real = json.loads(capture("actions-py.json"))["/flow/menu"]
     made = actions["/flow/my-menu"]
-    schemas = {"streamSchema"} if dialect == "go" else set()
-    assert made.keys() - schemas == real.keys()
-    assert made["metadata"].keys() - schemas == real["metadata"].keys()
     assert ("streamSchema" in made) == (dialect == "go")
     assert (made["key"], made["name"]) == ("/flow/my-menu", "my-menu")
     assert made["description"] == "Makes a menu."
     assert made["inputSchema"] == Menu.model_json_schema()
     assert made["outputSchema"]["items"]["$ref"] == "#/$defs/Item"
     assert "itemName" in made["outputSchema"]["$defs"]["Item"]["properties"]
-    assert actions["/flow/bare"].keys() == {"key", "name", "description", "metadata"}
+    more = {"description", "metadata"} if dialect == "go" else set()
+    assert actions["/flow/bare"].keys() == {"key", "name"} | more
 
 
 # --- declaring flows ---

@@ -86,7 +86,7 @@ def _found_instead(text: bytes, complaint: str) -> str:
 
 def _page(head: str) -> str:
     title = re.search(r"<title[^>]*>([^<]*)", head, re.IGNORECASE)
-    titled = f" titled {shown(title[1].strip(), 80)!r}" if title else ""
+    titled = f" titled {shown(repr(title[1].strip()), 80)}" if title else ""
     kind = "an HTML page" if re.match(r"<(!doctype )?html", head, re.IGNORECASE) else "HTML or XML"
     return f"{kind}{titled}"
 

@@ -17,10 +17,11 @@ from typing import Any, Final, cast
 
 from .accepts import accepts, identity
 from .broken import BrokenSchema
-from .keywords import Json, shape_of
-from .model import FORMATS, Integer, Literals, Nothing, Null, Schema, Text, Type
+from .keywords import Help, Json, shape_of
+from .model import FORMATS, Literals, Nothing, Null, Schema, Text, Type
+from .patterns import Patterns
 from .refs import Document, step
-from .shapes import ANY, NOWHERE, Entries, Items, Places, Shape, both, meant
+from .shapes import NOWHERE, Entries, Items, Places, Shape, both, meant
 
 MAX_DEPTH: Final = 100
 """Levels of nesting, in the schema, its references, its values, and the types made of it. Real schemas have
@@ -34,9 +35,6 @@ MAX_MEMBERS: Final = 2_000
 
 MAX_VALUES: Final = 10_000
 """Values of one `enum`."""
-
-MAX_PATTERNS: Final = 100_000
-"""Characters of all patterns: one may cost Rust some ten milliseconds, however short."""
 
 Atom = tuple[str, str]
 NULL: Final = "null"  # no pointer either: the place of the null in `nullable: true`
@@ -84,6 +82,7 @@ class Graph:
         self._atoms[NULL] = ((NULL, "shape"),)
         self._shapes: dict[str, Shape] = {NULL: _NULL_SHAPE}
         self._nodes: dict[frozenset[Atom], Node] = {}
+        self._help = Help(self.warn, self._names, Patterns())
         self._left = MAX_PARTS
         self._depth = 0
         self.warnings: dict[str, None] = {}
@@ -194,7 +193,7 @@ class Graph:
 
     def _shape(self, schema: Json, place: str) -> Shape | None:
         if place not in self._shapes:
-            shape = shape_of(schema, place, self.warn, self._names)
+            shape = shape_of(schema, place, self._help)
             if isinstance(schema.get("format"), str) and schema["format"] not in FORMATS:
                 self.inexact.add(place)
             if shape is None:
@@ -278,15 +277,13 @@ class Graph:
         """The first choice of the atoms, made: the others stay within its members."""
         place, word = atom
         rest = tuple(other for other in node.atoms if other != atom)
-        members: dict[int, Node] = {}
-        duplicates = False
-        for branch, atoms in self._alternatives(place, word):
-            member = self._made(tuple(dict.fromkeys(rest + atoms)), branch if rest else self._origin(branch))
-            duplicates = duplicates or id(member) in members
-            members[id(member)] = member
-        exclusive = word == "oneOf"
+        members = [
+            self._made(tuple(dict.fromkeys(rest + atoms)), branch if rest else self._origin(branch))
+            for branch, atoms in self._alternatives(place, word)
+        ]
+        exclusive = word == "oneOf"  # then the same member twice is what no value can be
         return Choice(
-            tuple(members.values()),
+            tuple(members if exclusive else dict.fromkeys(members)),
             exclusive=exclusive,
             discriminator=_discriminator(self.schema(place)),
         )
@@ -397,5 +394,3 @@ def _is_old(*values: Any) -> bool:
             return any(draft in said for draft in _OLD_DRAFTS)
     return False
 
-
-__all__ = ["ANY", "MAX_DEPTH", "NULL", "Choice", "Graph", "Integer", "Node", "check_depth"]

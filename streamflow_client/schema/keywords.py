@@ -8,22 +8,32 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any, Final, cast
 
 from ..text import shown
 from .broken import BrokenSchema
 from .model import FORMATS, Integer, Number, Text
-from .patterns import NoPattern, rust_pattern
+from .patterns import NoPattern, Patterns
 from .refs import step
 from .shapes import ANY, KINDS, NEVER, Entries, Items, Places, Shape, both_texts, name_fits
 
 Json = Mapping[str, Any]
-Warn = Callable[[str, str], None]
-"""Takes the place of a schema, and what is not checked there."""
 
-Names = Callable[[Places], Text | tuple[str, ...] | None]
-"""Tells which keys a `propertyNames` schema allows: a type, a list, or None where neither can say it."""
+@dataclass(frozen=True, slots=True)
+class Help:
+    """What reading the keywords of one place takes of the whole.
+
+    Attributes:
+        warn: takes the place of a schema, and what is not checked there.
+        names: which keys a `propertyNames` schema allows: a type, a list, or None where neither can say it.
+        patterns: those of the whole schema.
+    """
+
+    warn: Callable[[str, str], None]
+    names: Callable[[Places], Text | tuple[str, ...] | None]
+    patterns: Patterns
+
 
 KEYWORDS: Final[Mapping[str, frozenset[str]]] = {
     "number": frozenset({"minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "multipleOf"}),
@@ -49,12 +59,12 @@ ALL_NAMES: Final = frozenset({"", "^", ".*", "^.*"})
 MAX_COUNT: Final = 2**53  # beyond it JSON numbers are not exact, and no list is so long
 
 
-def shape_of(schema: Json, place: str, warn: Warn, names: Names) -> Shape | None:
+def shape_of(schema: Json, place: str, help_: Help) -> Shape | None:
     """The shape of one schema object; None where it constrains nothing."""
     for word in UNCHECKED:
         if _constrains(schema, word):
-            warn(place, f"`{word}` is not checked")
-    types = _types(schema, place, warn)
+            help_.warn(place, f"`{word}` is not checked")
+    types = _types(schema, place, help_)
     hinted = frozenset(kind for kind, words in KEYWORDS.items() if not words.isdisjoint(schema))
     if _format(schema):
         hinted |= {"string"}
@@ -66,9 +76,9 @@ def shape_of(schema: Json, place: str, warn: Warn, names: Names) -> Shape | None
         null="null" in kinds,
         boolean="boolean" in kinds,
         number=_number(schema, place, whole=whole) if "number" in kinds else None,
-        string=_text(schema, place, warn) if "string" in kinds else None,
+        string=_text(schema, place, help_) if "string" in kinds else None,
         array=_items(schema, place) if "array" in kinds else None,
-        object=_entries(schema, place, warn, names) if "object" in kinds else None,
+        object=_entries(schema, place, help_) if "object" in kinds else None,
         typed=types is not None,
         hinted=hinted,
     )
@@ -80,7 +90,7 @@ def _constrains(schema: Json, word: str) -> bool:
     return schema.get(word, True) not in (True, {})
 
 
-def _types(schema: Json, place: str, warn: Warn) -> frozenset[str] | None:
+def _types(schema: Json, place: str, help_: Help) -> frozenset[str] | None:
     """The kinds of `type`; None where it is missing, or names one that nobody knows."""
     if "type" not in schema:
         return None
@@ -91,7 +101,7 @@ def _types(schema: Json, place: str, warn: Warn) -> frozenset[str] | None:
     known = {*KINDS, "integer"}
     for name in listed:
         if name not in known:
-            warn(place, f"`type` names '{shown(name, 40)}', which is not known, and is not checked")
+            help_.warn(place, f"`type` names '{shown(name, 40)}', which is not known, and is not checked")
             return None
     return frozenset(listed)
 
@@ -147,23 +157,23 @@ def _count(schema: Json, place: str, word: str) -> int | None:
     return min(int(value), MAX_COUNT)
 
 
-def _text(schema: Json, place: str, warn: Warn) -> Text:
+def _text(schema: Json, place: str, help_: Help) -> Text:
     pattern = schema.get("pattern", "")
     if not isinstance(pattern, str):
         raise _broken(place, "pattern", "is not a text")
     return Text(
         min_length=_count(schema, place, "minLength") or None,
         max_length=_count(schema, place, "maxLength"),
-        patterns=_patterns(pattern, place, "pattern", warn),
+        patterns=_patterns(pattern, place, "pattern", help_),
         format=_format(schema),
     )
 
 
-def _patterns(pattern: str, place: str, word: str, warn: Warn) -> tuple[str, ...]:
+def _patterns(pattern: str, place: str, word: str, help_: Help) -> tuple[str, ...]:
     try:
-        return (rust_pattern(pattern),) if pattern else ()
+        return (help_.patterns.rust(pattern),) if pattern else ()
     except NoPattern as why:
-        warn(place, f"`{word}` is not checked: {why}")
+        help_.warn(place, f"`{word}` is not checked: {why}")
         return ()
 
 
@@ -197,11 +207,11 @@ def _truth(schema: Json, place: str, word: str) -> bool:
 # objects
 
 
-def _entries(schema: Json, place: str, warn: Warn, names: Names) -> Entries:
+def _entries(schema: Json, place: str, help_: Help) -> Entries:
     fields: dict[str, Places] = {
         name: (step(place, "properties", name),) for name in _object(schema, place, "properties")
     }
-    extra, keys, extra_said = _extra(schema, place, warn)
+    extra, keys, extra_said = _extra(schema, place, help_)
     entries = Entries(
         fields=fields,
         listed="properties" in schema,
@@ -212,14 +222,14 @@ def _entries(schema: Json, place: str, warn: Warn, names: Names) -> Entries:
         least=_count(schema, place, "minProperties") or 0,
         most=_count(schema, place, "maxProperties"),
     )
-    return _named(entries, place, warn, names) if "propertyNames" in schema else entries
+    return _named(entries, place, help_) if "propertyNames" in schema else entries
 
 
-def _named(entries: Entries, place: str, warn: Warn, names: Names) -> Entries:
+def _named(entries: Entries, place: str, help_: Help) -> Entries:
     """The same where `propertyNames` says what names there may be: a list of them makes fields."""
-    allowed = names((step(place, "propertyNames"),))
+    allowed = help_.names((step(place, "propertyNames"),))
     if allowed is None:
-        warn(place, "`propertyNames` is not checked")
+        help_.warn(place, "`propertyNames` is not checked")
         return entries
     if isinstance(allowed, Text):
         fields = {n: places if name_fits(n, allowed) else NEVER for n, places in entries.fields.items()}
@@ -229,7 +239,7 @@ def _named(entries: Entries, place: str, warn: Warn, names: Names) -> Entries:
     return replace(entries, fields=fields, extra=NEVER, extra_said=True, keys=Text())
 
 
-def _extra(schema: Json, place: str, warn: Warn) -> tuple[Places, Text, bool]:
+def _extra(schema: Json, place: str, help_: Help) -> tuple[Places, Text, bool]:
     """What stands under names that are no fields, which names these are, and whether that was said."""
     patterns = _object(schema, place, "patternProperties")
     said = "additionalProperties" in schema
@@ -241,8 +251,8 @@ def _extra(schema: Json, place: str, warn: Warn) -> tuple[Places, Text, bool]:
     if not more and pattern in ALL_NAMES and not schema.get("properties"):
         return values, Text(), True
     if not more and schema.get("additionalProperties") is False and not schema.get("properties"):
-        return values, Text(patterns=_patterns(pattern, place, "patternProperties", warn)), True
-    warn(place, "`patternProperties` is not checked")
+        return values, Text(patterns=_patterns(pattern, place, "patternProperties", help_)), True
+    help_.warn(place, "`patternProperties` is not checked")
     return ANY, Text(), True
 
 

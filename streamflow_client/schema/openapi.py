@@ -190,7 +190,7 @@ def _followed(place: Schema | None) -> Schema | None:
 
     Raises: Broken: it leads out of the document, in a circle, or nowhere.
     """
-    for _ in range(_HOPS):
+    for _ in range(_HOPS + 1):
         reference = _at(place, "$ref")
         if reference is None:
             return place

@@ -20,24 +20,45 @@ MAX_REPEATS: Final = 2_000
 and half a second for one pattern are too much where a schema may have thousands."""
 
 
+MAX_COST: Final = 2_000_000
+"""What all patterns of one schema may cost, in characters times repetitions: some two seconds at the worst."""
+
+PROPERTY_COST: Final = 50  # `\p{L}` is hundreds of ranges
+
+
 class NoPattern(ValueError):
     """A pattern that cannot be had in Rust; the message says why: "it has a look-around"."""
 
 
-def rust_pattern(pattern: str) -> str:
-    """The same pattern for Rust's engine. Raises NoPattern."""
-    if len(pattern) > MAX_LENGTH:
-        raise NoPattern("it is too long")
-    translated = _Translation(pattern).result
-    if _validator(translated) is None:
-        raise NoPattern("it is not valid, or too large")
-    return translated
+class Patterns:
+    """The patterns of one schema, each translated once, until their cost is spent."""
+
+    def __init__(self) -> None:
+        self._left = MAX_COST
+        self._known: dict[str, str] = {}
+
+    def rust(self, pattern: str) -> str:
+        """The same pattern for Rust's engine. Raises NoPattern."""
+        if pattern not in self._known:
+            self._known[pattern] = self._translated(pattern)
+        return self._known[pattern]
+
+    def _translated(self, pattern: str) -> str:
+        if len(pattern) > MAX_LENGTH:
+            raise NoPattern("it is too long")
+        translation = _Translation(pattern)
+        self._left -= translation.cost
+        if self._left < 0:
+            raise NoPattern("all patterns together are too large")
+        if _validator(translation.result) is None:
+            raise NoPattern("it is not valid, or too large")
+        return translation.result
 
 
 def finds(pattern: str, text: str) -> bool:
-    """Whether a pattern of `rust_pattern` is found anywhere in the text."""
+    """Whether a pattern of `Patterns` is found anywhere in the text."""
     validator = _validator(pattern)
-    assert validator is not None
+    assert validator is not None, "it came from Patterns"
     try:
         validator.validate_python(text)
     except ValidationError:
@@ -87,6 +108,8 @@ class _Translation:
         while self._at < len(pattern):
             parts.append(self._next())
         self.result = "".join(parts)
+        properties = pattern.count("\\p") + pattern.count("\\P")
+        self.cost = len(pattern) * self._repeats[0] * (PROPERTY_COST if properties else 1)
 
     def _next(self) -> str:
         char = self._text[self._at]

@@ -24,7 +24,6 @@ from pydantic_core import CoreSchema
 
 from . import model
 from .core import Core
-from .describe import resolved
 from .model import MISSING, Definition, Nothing, Record, Ref, Type, Types
 from .plain import plain_type
 from .signature import documentation, fields_to_parameters
@@ -77,6 +76,10 @@ class FlowModel(BaseModel, metaclass=FlowMeta):
         self.__pydantic_validator__.validate_python(data, self_instance=self, by_alias=True, by_name=True)
 
     @classmethod
+    def __pydantic_on_complete__(cls) -> None:
+        _sign(cls)  # again: pydantic has just written a signature full of checks
+
+    @classmethod
     def __get_pydantic_core_schema__(cls, source: Any, handler: GetCoreSchemaHandler, /) -> CoreSchema:
         origin = _origin(cls)
         return handler(source) if origin is None else origin.world.class_schema(origin.name)
@@ -103,11 +106,8 @@ def build(types: Types, *, role: Role, name: str) -> Built:
 
 def parameters(built: Built) -> list[inspect.Parameter]:
     """The keyword-only parameters that stand for the fields of an input; none where it is no record."""
-    record = resolved(built.types.root, built.types)
-    if built.model is None or not isinstance(record, Record):
-        return []
-    annotations = {name: info.annotation for name, info in built.model.model_fields.items()}
-    return fields_to_parameters(record.fields, annotations)
+    origin = None if built.model is None else _origin(built.model)
+    return [] if origin is None else origin.parameters()
 
 
 class _World:
@@ -151,10 +151,22 @@ class _Origin:
     world: _World
     name: str
 
+    def parameters(self) -> list[inspect.Parameter]:
+        fields = self.world.classes[self.name].model_fields.items()
+        record = self.world.types.definitions[self.name].type
+        assert isinstance(record, Record)
+        return fields_to_parameters(record.fields, {name: info.annotation for name, info in fields})
+
 
 def _origin(class_: type[BaseModel]) -> _Origin | None:
     """Of the class itself: a subclass of a flow's class is somebody else's."""
     return vars(class_).get("__flow_origin__")
+
+
+def _sign(class_: type[FlowModel]) -> None:
+    origin = _origin(class_)
+    if origin is not None:
+        class_.__signature__ = inspect.Signature(origin.parameters())
 
 
 @dataclass(frozen=True, eq=False)

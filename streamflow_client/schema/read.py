@@ -1,0 +1,310 @@
+"""JSON Schema to the model of types: draft-07, 2020-12, and what OpenAPI 3.0 adds, all read alike.
+
+In: a schema and the document that it stands in. Out: `Types`, or BrokenSchema. Out of place here: keywords
+(`keywords.py`), references and intersections (`graph.py`), and what writers make of the types.
+
+What the model cannot say widens a type and leaves a warning; what is broken is refused. Nothing is fetched,
+imported or executed, and every limit is a named constant here or in the modules this one reads through.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any, Final
+
+from .accepts import accepts
+from .broken import BrokenSchema
+from .graph import MAX_DEPTH, Choice, Graph, Node, check_depth
+from .model import (
+    MISSING,
+    Anything,
+    Array,
+    Boolean,
+    Definition,
+    Field,
+    Map,
+    Nothing,
+    Null,
+    Record,
+    Ref,
+    Schema,
+    Text,
+    Tuple,
+    Type,
+    Types,
+    Union,
+)
+from .names import Taken, field_names
+from .naming import Naming
+from .settle import settled
+from .shapes import NOWHERE, Entries, Items, Places, Shape
+
+__all__ = ["MAX_DEPTH", "BrokenSchema", "read_types"]
+
+MAX_INLINE: Final = 100
+"""Parts, and so levels, of a type that has no name. A larger one gets a name: written out at every use, types that use each
+other twice would double at every level."""
+
+
+def read_types(schema: Schema, *, name: str) -> Types:
+    """All that a schema says. The same schema gives the same types, names and warnings.
+
+    Args:
+        schema: draft-07 or 2020-12; `$schema` decides only whether keywords beside `$ref` count.
+        name: what the root type is called where it has no title: "MenuInput".
+
+    Raises:
+        BrokenSchema: a keyword of the wrong kind, a reference out of the document or to nothing, or a
+            limit exceeded.
+    """
+    graph = Graph(schema)
+    reading = _Reading(graph, schema, name)
+    while reading.loosen():
+        reading = _Reading(graph, schema, name)
+    return reading.types()
+
+
+class _Reading:
+    """One walk over the graph from its root, in which records and self-containing types get their names."""
+
+    def __init__(self, graph: Graph, schema: Schema, name: str) -> None:
+        self._graph = graph
+        self._start = schema.pointer
+        self._naming = Naming(graph.schema, schema.pointer, name)
+        self._taken = Taken()
+        self._definitions: dict[str, Definition] = {}
+        self._types: dict[Node, Type] = {}
+        self._open: dict[Node, str] = {}  # being read, with a name once one of them contains itself
+        self._records: dict[Node, str] = {}
+        self._waiting: deque[tuple[Node, str, int]] = deque()
+        self._defaults: dict[tuple[str, str], str] = {}  # where defaults stand, by record and field
+        self._users: dict[Node, list[Node]] = {}
+        self._exclusive: list[Node] = []
+        self._level = 0
+        self._root = self._of(graph.node((schema.pointer,)))
+        while self._waiting:
+            node, record, self._level = self._waiting.popleft()
+            self._define(node, record)
+
+    # the end
+
+    def types(self) -> Types:
+        """What was read, settled, with the defaults that fit."""
+        root, definitions = settled(self._root, self._definitions)
+        for name, definition in definitions.items():
+            if isinstance(definition.type, Record):
+                fields = tuple(self._with_default(name, f, definitions) for f in definition.type.fields)
+                definitions[name] = replace(definition, type=replace(definition.type, fields=fields))
+        return Types(
+            root=root,
+            definitions=definitions,
+            title=self._text((self._start,), "title"),
+            description=self._text((self._start,), "description"),
+            warnings=tuple(self._graph.warnings),
+        )
+
+    def _with_default(self, record: str, field: Field, definitions: Mapping[str, Definition]) -> Field:
+        if field.default is MISSING or accepts(field.default, field.type, definitions):
+            return field
+        if field.default is not None:  # which says "no default" where null is no value
+            self._graph.warn(self._defaults[record, field.name], "`default` does not fit, and is not used")
+        return replace(field, default=MISSING)
+
+    def loosen(self) -> bool:
+        """Make plain unions of those `oneOf`s whose members allow more than they should; whether any was.
+
+        A value that one member lets pass unchecked may be refused for fitting two.
+        """
+        inexact = self._graph.inexact
+        waiting = [node for node in self._users if any(place in inexact for place, _ in node.atoms)]
+        tainted = set(waiting)
+        while waiting:
+            fresh = [user for user in self._users[waiting.pop()] if user not in tainted]
+            tainted.update(fresh)
+            waiting += fresh
+        loosened = [node for node in self._exclusive if node in tainted]
+        for node in loosened:
+            assert isinstance(node.head, Choice)
+            node.head.exclusive = False
+        return bool(loosened)
+
+    # types
+
+    def _type(self, places: Places, user: Node) -> Type:
+        node = self._graph.node(places)
+        self._users.setdefault(node, []).append(user)
+        return self._of(node)
+
+    def _of(self, node: Node) -> Type:
+        self._users.setdefault(node, [])
+        if node in self._open:
+            self._open[node] = self._open[node] or self._new_name(node)
+            return Ref(self._open[node])
+        if node not in self._types:
+            if len(self._open) >= MAX_DEPTH:
+                raise BrokenSchema("#" + node.entry, f"nested more than {MAX_DEPTH} levels deep")
+            self._open[node] = ""
+            type_ = self._read(node)
+            self._types[node] = self._closed(node, type_, self._open.pop(node))
+        return self._types[node]
+
+    def _closed(self, node: Node, type_: Type, name: str) -> Type:
+        """The type itself, or a reference where it contains itself or is large."""
+        if not name and not _is_large(type_):
+            return type_
+        name = name or self._new_name(node)
+        self._definitions[name] = self._definition(node, type_)
+        return Ref(name)
+
+    def _read(self, node: Node) -> Type:
+        head = node.head
+        if isinstance(head, Choice):
+            return self._choice(node, head)
+        if isinstance(head, Shape):
+            return self._shape(node, head)
+        assert head is not None, "the graph gives finished nodes"
+        return head
+
+    def _choice(self, node: Node, choice: Choice) -> Type:
+        if choice.exclusive:
+            self._exclusive.append(node)
+        for member in choice.members:
+            self._users.setdefault(member, []).append(node)
+        members = tuple(self._of(member) for member in choice.members)
+        return Union(members, choice.exclusive, choice.discriminator)
+
+    def _shape(self, node: Node, shape: Shape) -> Type:
+        if replace(shape, typed=False, hinted=frozenset()) == Shape():
+            return Anything()
+        members: list[Type | None] = [
+            self._object(node, shape.object) if shape.object else None,
+            self._array(node, shape.array) if shape.array else None,
+            *(shape.string, shape.number),
+            Boolean() if shape.boolean else None,
+            Null() if shape.null else None,
+        ]
+        found = [member for member in members if member is not None]
+        return found[0] if len(found) == 1 else Union(tuple(found)) if found else Nothing()
+
+    def _array(self, node: Node, items: Items) -> Type:
+        rest = self._type(items.rest, node)
+        least = items.least or None
+        if not items.first:
+            most = 0 if isinstance(rest, Nothing) else items.most
+            return Array(rest, least, most, items.unique)
+        first = tuple(self._type(places, node) for places in items.first)
+        return Tuple(first, rest, least, items.most, items.unique)
+
+    def _object(self, node: Node, entries: Entries) -> Type | None:
+        closed = NOWHERE in entries.extra
+        if any(self._is_nothing(entries.at(name)) for name in entries.required):
+            return None
+        listed = entries.listed and (closed or not entries.extra_said)
+        if entries.fields or entries.required or listed or (closed and entries.keys == Text()):
+            return self._record(node)
+        values = self._type(entries.extra, node)
+        return Map(values, entries.keys, entries.least or None, entries.most)
+
+    def _is_nothing(self, places: Places) -> bool:
+        return isinstance(self._graph.node(places).head, Nothing)
+
+    # records
+
+    def _record(self, node: Node) -> Ref:
+        if node not in self._records:
+            if self._level >= MAX_DEPTH:
+                raise BrokenSchema("#" + node.entry, f"nested more than {MAX_DEPTH} levels deep")
+            name = self._records[node] = self._new_name(node)
+            self._definitions[name] = self._definition(node, Nothing())  # the place among the others
+            self._waiting.append((node, name, self._level + 1))
+        return Ref(self._records[node])
+
+    def _define(self, node: Node, name: str) -> None:
+        assert isinstance(node.head, Shape)
+        assert node.head.object is not None
+        entries = node.head.object
+        closed = self._is_nothing(entries.extra)
+        names = dict.fromkeys((*entries.fields, *entries.required))
+        listed = {
+            field: places
+            for field in names
+            if not (self._is_nothing(places := entries.at(field)) and closed)  # said by `extra` already
+        }
+        python_names = field_names(listed)
+        fields = tuple(
+            self._field(node, name, field, python_names[field], places) for field, places in listed.items()
+        )
+        self._note_unchecked(node, entries, closed=closed)
+        record = Record(fields, self._type(entries.extra, node), entries.extra_said)
+        self._definitions[name] = self._definition(node, record)
+
+    def _field(self, node: Node, record: str, name: str, python_name: str, places: Places) -> Field:
+        assert isinstance(node.head, Shape)
+        assert node.head.object is not None
+        default: Any = MISSING
+        if found := self._graph.said(places, "default"):
+            place, default = found
+            self._defaults[record, name] = place
+            check_depth(default, place + "/default")
+        return Field(
+            name=name,
+            python_name=python_name,
+            type=self._type(places, node),
+            required=name in node.head.object.required,
+            default=default,
+            title=self._own_text(places, "title"),
+            description=self._text(places, "description"),
+        )
+
+    def _note_unchecked(self, node: Node, entries: Entries, *, closed: bool) -> None:
+        """A record cannot count its entries, nor tell its unknown ones by name."""
+        if entries.least > len(entries.required):
+            self._graph.warn(node.entry, "`minProperties` is not checked")
+        if entries.most is not None and not (closed and entries.most >= len(entries.fields)):
+            self._graph.warn(node.entry, "`maxProperties` is not checked")
+        if entries.keys != Text() and not closed:
+            self._graph.warn(node.entry, "the names of unknown properties are not checked")
+
+    # words
+
+    def _new_name(self, node: Node) -> str:
+        return self._taken.new(self._naming.of(node.entry))
+
+    def _definition(self, node: Node, type_: Type) -> Definition:
+        places = (node.entry,)
+        return Definition(type_, self._own_text(places, "title"), self._text(places, "description"))
+
+    def _text(self, places: Places, word: str) -> str:
+        """An annotation, also of what a `$ref` leads to."""
+        found = self._graph.said(places, word)
+        return found[1] if found and isinstance(found[1], str) else ""
+
+    def _own_text(self, places: Places, word: str) -> str:
+        """An annotation of the places themselves."""
+        said = (self._graph.schema(place).get(word) for place in places)
+        return next((text for text in said if isinstance(text, str)), "")
+
+
+def _is_large(type_: Type) -> bool:
+    """Whether a type, written out, has more than MAX_INLINE parts."""
+    waiting, parts = [type_], 0
+    while waiting and parts <= MAX_INLINE:
+        parts += 1
+        waiting += _parts(waiting.pop())
+    return parts > MAX_INLINE
+
+
+def _parts(type_: Type) -> tuple[Type, ...]:
+    match type_:
+        case Array(items):
+            return (items,)
+        case Map(values):
+            return (values,)
+        case Tuple(items, rest):
+            return (*items, rest)
+        case Union(members):
+            return members
+        case _:
+            return ()

@@ -1,0 +1,383 @@
+"""Run-time types against jsonschema-rs: the same values are valid, and dumping gives them back.
+
+What differs on purpose stands in `ON_PURPOSE`, each with its reason.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections import Counter
+from datetime import datetime, time
+from typing import Any
+from uuid import UUID
+
+import jsonschema_rs
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from pydantic import TypeAdapter, ValidationError
+
+from streamflow_client.schema.model import Schema
+from streamflow_client.schema.read import read_types
+from streamflow_client.schema.runtime import build
+
+Json = Any
+
+NAIVE = "Python servers send date-times and times without an offset; RFC 3339 wants one"
+SPACE = "RFC 3339, 5.6: applications may separate date and time by a space"
+LEAP = "Python's datetime has no leap second"
+YEAR = "Python's years begin at 1"
+OFFSET = "Python's offsets end before 24 hours"
+
+ON_PURPOSE: dict[tuple[str, str], str] = {
+    ("date-time", "2024-05-01T12:30:00"): NAIVE,
+    ("date-time", "2024-05-01T12:30:00.123456"): NAIVE,
+    ("date-time", "2024-05-01 12:30:00Z"): SPACE,
+    ("date-time", "2016-12-31T23:59:60Z"): LEAP,
+    ("date-time", "0000-01-01T00:00:00Z"): YEAR,
+    ("time", "12:30:00"): NAIVE,
+    ("time", "23:59:60Z"): LEAP,
+    ("date", "0000-01-01"): YEAR,
+}
+
+AGREED_FORMATS = [
+    *(("date-time", text) for text in ("2024-05-01T12:30:00Z", "2024-05-01t12:30:00.5+02:00", "2024-13-01T12:30:00Z")),
+    *(("date-time", text) for text in ("1714566600", "2024-05-01", "2024-05-01T12:30Z", "2024-02-30T00:00:00Z", "")),
+    *(("date", text) for text in ("2024-05-01", "2024-02-30", "20240501", "2024-05-01T00:00:00Z", "1714566600")),
+    *(("time", text) for text in ("12:30:00Z", "12:30:00.25-07:00", "25:00:00Z", "12:30", "45000")),
+    *(("uuid", text) for text in ("123e4567-e89b-12d3-a456-426614174000", "123E4567-E89B-12D3-A456-42661417400A")),
+    *(("uuid", text) for text in ("123e4567e89b12d3a456426614174000", "{123e4567-e89b-12d3-a456-426614174000}")),
+    *(("email", text) for text in ()),
+]
+
+
+class Ours:
+    """The types of one schema, to the letter."""
+
+    def __init__(self, schema: Json) -> None:
+        self.types = read_types(Schema(schema, schema), name="Root")
+        self.adapter = TypeAdapter[Any](build(self.types, role="output", name="oracle").form)
+
+    def parse(self, instance: Json) -> Any:
+        return self.adapter.validator.validate_json(json.dumps(instance))
+
+    def is_valid(self, instance: Json) -> bool:
+        try:
+            self.parse(instance)
+        except ValidationError:
+            return False
+        return True
+
+    def round_trip(self, instance: Json) -> Json:
+        return json.loads(self.adapter.dump_json(self.parse(instance), by_alias=True, warnings="error"))
+
+
+def oracle(schema: Json) -> jsonschema_rs.Validator:
+    draft07 = isinstance(schema, dict) and "draft-07" in schema.get("$schema", "")
+    make = jsonschema_rs.Draft7Validator if draft07 else jsonschema_rs.Draft202012Validator
+    return make(schema, validate_formats=True)
+
+
+def given_back(dumped: Json, instance: Json, defaults: frozenset[str] = frozenset()) -> bool:
+    """Whether a dump says what the instance said, besides fields filled in from defaults."""
+    if isinstance(instance, dict):
+        return (
+            isinstance(dumped, dict)
+            and dumped.keys() - instance.keys() <= defaults
+            and all(key in dumped and given_back(dumped[key], instance[key], defaults) for key in instance)
+        )
+    if isinstance(instance, list):
+        return (
+            isinstance(dumped, list)
+            and len(dumped) == len(instance)
+            and all(given_back(*pair, defaults) for pair in zip(dumped, instance, strict=True))
+        )
+    if isinstance(instance, str) and isinstance(dumped, str):
+        return dumped == instance or meant(dumped) == meant(instance)
+    return isinstance(dumped, bool) == isinstance(instance, bool) and bool(dumped == instance)
+
+
+def meant(text: str) -> object:
+    """What a text of some format means: equal for equal instants."""
+    for parse in (datetime.fromisoformat, time.fromisoformat, UUID):
+        try:
+            return parse(text.upper())
+        except ValueError:
+            continue
+    return text
+
+
+# ------------------------------------------------------------------------------------ generated
+
+PATTERNS = ["^a", "b$", "^[a-z]+$", "^[0-9]{2}$", "x|y", "^\\d+$", "^a.c$", "é"]
+TEXTS = ["", "a", "b", "ab", "abc", "xyz", "12", "7", "é", "日本", "1", "true", "null", "x" * 9]
+FORMATTED = {
+    "date-time": ["2024-05-01T12:30:00Z", "2024-05-01T12:30:00.5+02:00"],
+    "date": ["2024-05-01", "1999-12-31"],
+    "time": ["12:30:00Z", "00:00:00.125-07:00"],
+    "uuid": ["123e4567-e89b-12d3-a456-426614174000"],
+}
+NUMBERS = [0, 1, -1, 2, 3, 5, 7, 10, 100, 2.0, 2.5, 0.1, 0.3, 19.99, -0.5, 1e300, 2**53 + 1, 10**30, -3.0]
+NAMES = ["a", "b", "c", "foo-bar", "class", "$id", "model_config", "_x", "1st"]
+DEFAULT = "d"  # the one name that has defaults
+REFS = ["A", "B", "C"]
+
+scalars = st.sampled_from([None, True, False, *NUMBERS, *TEXTS, *sum(FORMATTED.values(), [])])
+values = st.recursive(
+    scalars,
+    lambda inner: (
+        st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from([*NAMES, DEFAULT]), inner, max_size=3)
+    ),
+    max_leaves=5,
+)
+
+
+@st.composite
+def schemas(draw: st.DrawFn) -> Json:
+    """A schema with definitions that refer to each other, of either draft."""
+    draft07 = draw(st.booleans())
+    make = _Make(draw, draft07)
+    root = make.schema(3)
+    root = {"allOf": [root]} if isinstance(root, bool) else root
+    used = json.dumps(root)
+    definitions = {name: make.definition() for name in REFS} if "$ref" in used else {}
+    draft = "http://json-schema.org/draft-07/schema#" if draft07 else "https://json-schema.org/draft/2020-12/schema"
+    if "$ref" in root and draft07:
+        root = {"allOf": [root]}  # keywords beside `$ref` do not count in draft-07
+    return {"$schema": draft, **root, **({make.definitions: definitions} if definitions else {})}
+
+
+class _Make:
+    """Draws schemas, and instances that nearly fit them."""
+
+    def __init__(self, draw: st.DrawFn, draft07: bool) -> None:
+        self.draw = draw
+        self.draft07 = draft07
+        self.definitions = "definitions" if draft07 else "$defs"
+
+    def one(self, options: Any) -> Any:
+        return self.draw(st.sampled_from(options))
+
+    def chance(self, percent: int) -> bool:
+        return self.draw(st.integers(0, 99)) < percent
+
+    def schema(self, depth: int) -> Json:
+        kinds = ["integer", "number", "string", "scalar", "literals", "format"]
+        if depth > 0:
+            kinds += ["object"] * 4 + ["array", "tuple", "map", "anyOf", "oneOf", "tagged", "allOf", "ref", "nullable", "any"]
+        return getattr(self, f"_{self.one(kinds)}")(depth)
+
+    def definition(self) -> Json:
+        """Mostly an object: only what lies within a value may contain itself."""
+        return self._object(2) if self.chance(70) else {"type": "array", "items": self.schema(1)}
+
+    def _any(self, depth: int) -> Json:
+        return self.one([{}, True, {"description": "anything"}])
+
+    def _scalar(self, depth: int) -> Json:
+        return {"type": self.one(["boolean", "null", "integer", "number", "string", ["string", "null"], ["integer", "string"]])}
+
+    def _integer(self, depth: int) -> Json:
+        return {"type": "integer", **self._limits([0, 1, 2.5, 5]), **self._sometimes("multipleOf", [1, 2, 3, 0.5])}
+
+    def _number(self, depth: int) -> Json:
+        return {"type": "number", **self._limits([0, 0.5, 3]), **self._sometimes("multipleOf", [0.1, 0.01, 2, 0.5])}
+
+    def _limits(self, options: list[float]) -> Json:
+        return {
+            **self._sometimes(self.one(["minimum", "exclusiveMinimum"]), options),
+            **self._sometimes(self.one(["maximum", "exclusiveMaximum"]), [option + 5 for option in options]),
+        }
+
+    def _sometimes(self, word: str, options: Any) -> Json:
+        return {word: self.one(options)} if self.chance(25) else {}
+
+    def _string(self, depth: int) -> Json:
+        return {
+            "type": "string",
+            **self._sometimes("minLength", [0, 1, 2]),
+            **self._sometimes("maxLength", [2, 3, 8]),
+            **self._sometimes("pattern", PATTERNS),
+        }
+
+    def _format(self, depth: int) -> Json:
+        return {"type": "string", "format": self.one([*FORMATTED, "byte"])}
+
+    def _literals(self, depth: int) -> Json:
+        options = self.draw(st.lists(values, min_size=1, max_size=4, unique_by=repr))
+        return {"const": options[0]} if self.chance(25) else {"enum": options}
+
+    def _object(self, depth: int) -> Json:
+        names = self.draw(st.lists(st.sampled_from(NAMES), max_size=4, unique=True))
+        properties = {name: self.schema(depth - 1) for name in names}
+        if self.chance(15):
+            properties[DEFAULT] = {"type": "integer", "default": 4}
+        required = [name for name in names if self.chance(50)]
+        extra = self.one([{}, {}, {"additionalProperties": False}, {"additionalProperties": {"type": "integer"}}])
+        return {"type": "object", "properties": properties, **({"required": required} if required else {}), **extra}
+
+    def _map(self, depth: int) -> Json:
+        return {
+            "type": "object",
+            "additionalProperties": self.schema(depth - 1),
+            **self._sometimes("minProperties", [1, 2]),
+            **self._sometimes("maxProperties", [1, 2]),
+            **self._sometimes("propertyNames", [{"pattern": "^[a-c]"}, {"maxLength": 1}]),
+        }
+
+    def _array(self, depth: int) -> Json:
+        return {
+            "type": "array",
+            "items": self.schema(depth - 1),
+            **self._sometimes("minItems", [1, 2]),
+            **self._sometimes("maxItems", [1, 2, 3]),
+            **self._sometimes("uniqueItems", [True]),
+        }
+
+    def _tuple(self, depth: int) -> Json:
+        items = [self.schema(depth - 1) for _ in range(self.one([1, 2]))]
+        words = ("items", "additionalItems") if self.draft07 else ("prefixItems", "items")
+        return {
+            "type": "array",
+            words[0]: items,
+            **self._sometimes(words[1], [False, {"type": "integer"}, False]),
+            **self._sometimes("minItems", [1, 2]),
+            **self._sometimes("maxItems", [2, 3]),
+        }
+
+    def _anyOf(self, depth: int) -> Json:
+        return {"anyOf": [self.schema(depth - 1) for _ in range(self.one([2, 2, 3]))]}
+
+    def _oneOf(self, depth: int) -> Json:
+        return {"oneOf": [self.schema(depth - 1) for _ in range(2)]}
+
+    def _tagged(self, depth: int) -> Json:
+        return {self.one(["oneOf", "anyOf"]): [self._with_tag(tag, depth) for tag in ("a", "b")]}
+
+    def _with_tag(self, tag: str, depth: int) -> Json:
+        made = self._object(depth)
+        return {
+            **made,
+            "properties": {**made["properties"], "kind": {"const": tag}},
+            "required": [*made.get("required", []), "kind"],
+        }
+
+    def _allOf(self, depth: int) -> Json:
+        if self.chance(50):
+            return {"allOf": [self._object(depth), self._object(depth - 1)]}
+        return {"allOf": [self._integer(depth), self._number(depth)]}
+
+    def _ref(self, depth: int) -> Json:
+        return {"$ref": f"#/{self.definitions}/{self.one(REFS)}"}
+
+    def _nullable(self, depth: int) -> Json:
+        return {"anyOf": [self.schema(depth - 1), {"type": "null"}]}
+
+    # --- instances
+
+    def instance(self, schema: Json, root: Json, depth: int = 6) -> Json:
+        """Something that nearly always fits where nothing is drawn against it."""
+        if isinstance(schema, bool) or depth == 0 or self.chance(6):
+            return self.draw(values)
+        if "$ref" in schema:
+            return self.instance(root[self.definitions][schema["$ref"].rpartition("/")[2]], root, depth - 1)
+        for word in ("anyOf", "oneOf", "allOf"):
+            if word in schema:
+                return self._of_parts(word, schema[word], root, depth)
+        if "enum" in schema or "const" in schema:
+            return self.one(schema.get("enum") or [schema["const"]])
+        kind = schema.get("type")
+        kind = kind if isinstance(kind, str) else self.one(kind or ["null"])
+        return self._of_kind(kind, schema, root, depth)
+
+    def _of_parts(self, word: str, parts: list[Json], root: Json, depth: int) -> Json:
+        if word != "allOf":
+            return self.instance(self.one(parts), root, depth - 1)
+        made = [self.instance(part, root, depth - 1) for part in parts]
+        if all(isinstance(part, dict) for part in made):
+            return {name: value for part in made for name, value in part.items()}
+        return made[0]
+
+    def _of_kind(self, kind: str, schema: Json, root: Json, depth: int) -> Json:
+        match kind:
+            case "object" if "properties" in schema:
+                return self._fields(schema, root, depth)
+            case "object":
+                names = self.draw(st.lists(st.sampled_from(["a", "b", "c"]), min_size=1, max_size=2, unique=True))
+                return {name: self.instance(schema["additionalProperties"], root, depth - 1) for name in names}
+            case "array":
+                return self._items(schema, root, depth)
+            case "string" if "format" in schema:
+                return self.one(FORMATTED.get(schema["format"], TEXTS))
+            case "string":
+                return self.one(TEXTS)
+            case "integer" | "number":
+                return self.one(NUMBERS)
+            case "boolean":
+                return self.draw(st.booleans())
+            case _:
+                return None
+
+    def _fields(self, schema: Json, root: Json, depth: int) -> Json:
+        required = schema.get("required", [])
+        made = {
+            name: self.instance(part, root, depth - 1)
+            for name, part in schema["properties"].items()
+            if name in required or (depth > 2 and self.chance(50))
+        }
+        if self.chance(10):
+            made["more"] = self.one([1, "x", None])
+        if made and self.chance(6):
+            del made[self.one(sorted(made))]
+        return made
+
+    def _items(self, schema: Json, root: Json, depth: int) -> Json:
+        parts = schema.get("prefixItems", schema["items"])
+        if isinstance(parts, list):
+            made = [self.instance(part, root, depth - 1) for part in parts]
+            return [*made, 1] if self.chance(15) else made[: len(made) - self.chance(15)]
+        return [self.instance(parts, root, depth - 1) for _ in range(self.one([0, 1, 2, 2, 3]))]
+
+
+@st.composite
+def cases(draw: st.DrawFn) -> tuple[Json, list[Json]]:
+    schema = draw(schemas())
+    make = _Make(draw, "draft-07" in schema["$schema"])
+    return schema, [make.instance(schema, schema) for _ in range(7)] + [draw(values)]
+
+
+def test_generated_schemas_agree_with_the_oracle() -> None:
+    counts = Counter[str]()
+    differences: list[str] = []
+    lost: list[str] = []
+
+    @settings(
+        max_examples=300,
+        derandomize=True,
+        database=None,
+        deadline=None,
+        suppress_health_check=list(HealthCheck),
+    )
+    @given(cases())
+    def compare(case: tuple[Json, list[Json]]) -> None:
+        schema, instances = case
+        ours, theirs = Ours(schema), oracle(schema)
+        counts["widened"] += bool(ours.types.warnings)
+        for instance in instances:
+            expected = theirs.is_valid(instance)
+            counts["valid" if expected else "invalid"] += 1
+            shown = f"{json.dumps(schema)}  <-  {json.dumps(instance)}"
+            if ours.is_valid(instance) != expected:
+                differences.append(f"{'refused' if expected else 'accepted'}: {shown}")
+            elif expected and not given_back(back := ours.round_trip(instance), instance, frozenset({DEFAULT})):
+                lost.append(f"{json.dumps(back)}: {shown}")
+
+    compare()
+    pairs = counts["valid"] + counts["invalid"]
+    report = "\n".join([f"{dict(counts)}, {len(differences)} differ", *differences[:20], *lost[:20]])
+    print(report)  # noqa: T201 - the counts are what this test has to show
+    assert pairs >= 2_000, report
+    assert min(counts["valid"], counts["invalid"]) > pairs / 5, report
+    assert len(differences) <= pairs / 100, report
+    assert not lost, report
