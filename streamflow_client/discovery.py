@@ -13,6 +13,7 @@ import os
 from collections.abc import Generator
 from difflib import get_close_matches
 from keyword import iskeyword
+from textwrap import indent
 from threading import RLock
 from types import FunctionType
 from typing import TYPE_CHECKING, Any, TypeVar, cast
@@ -55,22 +56,23 @@ class FoundFlow(FlowDef[Any, Any, Any]):
         DiscoveryError: a schema is broken.
     """
 
-    __slots__ = ("_classes", "_input", "_output", "spec", "text")
+    __slots__ = ("_chunk", "_classes", "_input", "_output", "spec", "text")
 
     def __init__(self, spec: FlowSpec, base: BaseUrl) -> None:
         from .schema.describe import signature
 
         self.spec = spec
         self._input = _built(spec, "input", spec.input_schema)
-        chunk = _built(spec, "chunk", spec.chunk_schema)
+        self._chunk = _built(spec, "chunk", spec.chunk_schema)
         self._output = _built(spec, "output", spec.output_schema)
-        forms = (built.form if built else Any for built in (self._input, chunk, self._output))
+        all_three = (self._input, self._chunk, self._output)
+        forms = (Any if built is None else built.form for built in all_three)
         super().__init__(
             spec.name,
             **dict(zip(("input", "chunk", "output"), forms, strict=True)),
             path=None if spec.path is None else base.path + spec.path,
         )
-        self.text = signature(spec.name, *map(_types, (self._input, chunk, self._output)))
+        self.text = signature(spec.name, *map(_types, all_three))
         self._classes: dict[type, type] = {}
 
     def codec(self, *, strict: bool) -> Codec[Any, Any, Any]:
@@ -114,6 +116,14 @@ class FoundFlow(FlowDef[Any, Any, Any]):
             takes = [inspect.Parameter("input", positional, annotation=self._input.plain)]
         gives = Any if self._output is None else self._output.plain
         return inspect.Signature(takes, return_annotation=gives)
+
+    def documentation(self) -> str:
+        """What `help` tells: the call, the description, and the fields of the types that have some."""
+        built = (self._input, self._chunk, self._output)
+        models = [each.model for each in built if each is not None and each.model is not None]
+        named = {model.__name__: model.__doc__ for model in models}
+        parts = [f"{name}:\n{indent(text, '    ')}" for name, text in named.items() if text]
+        return "\n\n".join(part for part in (self.text, self.spec.description, *parts) if part)
 
     def of(self, flow_class: type[FlowT]) -> type[FlowT]:
         """A class of flows for this one alone, so that `help` and `inspect.signature` show its fields."""
@@ -287,11 +297,9 @@ def _types(built: Built | None) -> Types | None:
 
 def _record(types: Types | None) -> Record | None:
     """What the root is, if it is an object with known fields."""
-    if types is None:
-        return None
-    root: Type = types.root
-    while isinstance(root, Ref):
-        root = types.definitions[root.name].type
+    from .schema.describe import resolved
+
+    root = None if types is None else resolved(types.root, types)
     return root if isinstance(root, Record) else None
 
 
@@ -306,8 +314,7 @@ def _may_be_object(root: Type, types: Types, seen: set[str]) -> bool:
 
 
 def _described_class(flow_class: type[FlowT], found: FoundFlow) -> type[FlowT]:
-    text = f"{found.text}\n\n{found.spec.description}".strip()
-    members: dict[str, Any] = {"__doc__": text, "__module__": flow_class.__module__}
+    members: dict[str, Any] = {"__doc__": found.documentation(), "__module__": flow_class.__module__}
     for name in ("__call__", "stream"):
         members[name] = _with_signature(getattr(flow_class, name), found.signature())
     return cast("type[FlowT]", type(class_name(found.name), (flow_class,), members))

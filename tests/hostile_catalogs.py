@@ -394,10 +394,7 @@ def _kinds() -> dict[str, Any]:
             for word in OPENAPI_WORDS
             for kind, junk in KINDS.items()
         }
-        | {
-            f"the action is {kind}": {"/flow/f": junk, "/flow/ok": OK}
-            for kind, junk in KINDS.items()
-        }
+        | {f"the action is {kind}": {"/flow/f": junk, "/flow/ok": OK} for kind, junk in KINDS.items()}
         | {f"the schema is {kind}": actions(junk) for kind, junk in KINDS.items()}
         | {f"the document is {kind}": junk for kind, junk in KINDS.items()}
     )

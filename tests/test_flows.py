@@ -285,7 +285,8 @@ def test_looking_around_never_asks_the_server(driver: Driver, stub: StubServer) 
 def test_an_unknown_flow_names_those_that_come_close(driver: Driver, stub: StubServer) -> None:
     with driver.client(stub) as client:
         flows = known(client)
-        for look in (lambda: flows.mneu, lambda: flows["mneu"]):
+        looks: list[Callable[[], Any]] = [lambda: flows.mneu, lambda: flows["mneu"]]
+        for look in looks:
             with pytest.raises(UnknownFlowError, match="menu"):
                 look()
         assert not hasattr(flows.inner, "mneu")
@@ -326,6 +327,7 @@ def test_a_flow_shows_its_types(driver: Driver, shared: StubServer) -> None:
         text = pydoc.plain(pydoc.render_doc(menu))
         assert "theme: str" in text
         assert "Writes a menu." in text
+        assert "What menu is wanted." in text
         assert str(inspect.signature(known(client).shout.inner)) == "(input: str, /) -> str"
         assert "Any" in str(inspect.signature(known(client).bare.inner))
         if driver.name != "sync":

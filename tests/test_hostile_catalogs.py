@@ -126,7 +126,9 @@ def _use(spec: FlowSpec, outcome: Outcome) -> None:
         except BrokenSchema as error:
             outcome.broken.append(str(error))
         except Exception as error:  # noqa: BLE001 - that is what is looked for
-            outcome.crashes.append(f"{role} of {spec.name[:50]!r}: {type(error).__name__}: {str(error)[:300]}")
+            outcome.crashes.append(
+                f"{role} of {spec.name[:50]!r}: {type(error).__name__}: {str(error)[:300]}"
+            )
 
 
 def _schemas(spec: FlowSpec) -> Iterator[tuple[Role, Schema]]:

@@ -333,7 +333,7 @@ class _Make:
         return made
 
     def _items(self, schema: Json, root: Json, depth: int) -> Json:
-        parts = schema.get("prefixItems", schema["items"])
+        parts = schema.get("prefixItems") or schema["items"]
         if isinstance(parts, list):
             made = [self.instance(part, root, depth - 1) for part in parts]
             return [*made, 1] if self.chance(15) else made[: len(made) - self.chance(15)]

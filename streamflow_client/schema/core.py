@@ -238,7 +238,7 @@ class _Writer:
             max_length=type.max_items if rest else None,
         )
         if needed < len(items):
-            schema = core_schema.no_info_after_validator_function(checks.present, schema)
+            schema = core_schema.no_info_after_validator_function(checks.present, schema, serialization=_ANY)
         return _unique(schema) if type.unique else schema
 
     def _tuple_item(self, item: Type, optional: bool) -> CoreSchema:

@@ -177,7 +177,8 @@ class _Checked:
     type: Type
 
     def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
-        return self.world.schema(self.type)
+        """Asked twice: pydantic takes definitions from a type, but not from the metadata of one."""
+        return self.world.schema(self.type) if source is self else handler.generate_schema(self)
 
     def __repr__(self) -> str:
         return f"<as flow {self.world.name!r} has it>"
