@@ -127,7 +127,11 @@ HAND_PICKED: dict[str, Row] = {
         ({"a": "x", "c": None}, {"a": "x", "b": "y", "c": "z"}),
         ({"a": "x"}, {"a": None, "c": None}, {"a": "x", "b": None, "c": None}, {}),
     ),
-    "required but not listed": (_object({"a": TEXT}, ["b"]), ({"b": 1}, {"b": None, "a": "x"}), ({}, {"a": "x"})),
+    "required but not listed": (
+        _object({"a": TEXT}, ["b"]),
+        ({"b": 1}, {"b": None, "a": "x"}),
+        ({}, {"a": "x"}),
+    ),
     "required only": ({"type": "object", "required": ["a"]}, ({"a": 1}, {"a": None, "b": 2}), ({}, [])),
     # lists
     "list": ({"type": "array", "items": WHOLE}, ([], [1, 2.0]), ([1, "a"], "x", {}, None)),
@@ -229,12 +233,20 @@ HAND_PICKED: dict[str, Row] = {
         ({}, {"x-a": "b"}),
         ({"x-a": 1}, {"y": "b"}),
     ),
-    "map by a pattern for all": ({"type": "object", "patternProperties": {".*": WHOLE}}, ({"a": 1},), ({"a": "x"},)),
+    "map by a pattern for all": (
+        {"type": "object", "patternProperties": {".*": WHOLE}},
+        ({"a": 1},),
+        ({"a": "x"},),
+    ),
     "names that are no identifiers": (
         _object(
             {
-                **dict.fromkeys(("class", "foo-bar", "foo_bar", "$id", "__init__", "model_config", "self"), WHOLE),
-                **dict.fromkeys(("copy", "json", "1st", "_private", "", "größe", "schema", "validate"), WHOLE),
+                **dict.fromkeys(
+                    ("class", "foo-bar", "foo_bar", "$id", "__init__", "model_config", "self"), WHOLE
+                ),
+                **dict.fromkeys(
+                    ("copy", "json", "1st", "_private", "", "größe", "schema", "validate"), WHOLE
+                ),
             },
             ["class", "foo-bar", "foo_bar", ""],
         ),
@@ -343,7 +355,12 @@ HAND_PICKED: dict[str, Row] = {
             "$ref": "#/$defs/Node",
             "$defs": {
                 "Base": _object({"child": {"$ref": "#/$defs/Base"}, "id": WHOLE}, ["id"]),
-                "Node": {"allOf": [{"$ref": "#/$defs/Base"}, _object({"child": {"$ref": "#/$defs/Node"}, "n": TEXT}, ["n"])]},
+                "Node": {
+                    "allOf": [
+                        {"$ref": "#/$defs/Base"},
+                        _object({"child": {"$ref": "#/$defs/Node"}, "n": TEXT}, ["n"]),
+                    ]
+                },
             },
         },
         ({"id": 1, "n": "x"}, {"id": 1, "n": "x", "child": {"id": 2, "n": "y"}}),
@@ -377,7 +394,12 @@ HAND_PICKED: dict[str, Row] = {
         ("a", "z", ""),
     ),
     "allOf of a list and a tuple": (
-        {"allOf": [{"type": "array", "items": {"type": "number"}}, {"type": "array", "prefixItems": [WHOLE]}]},
+        {
+            "allOf": [
+                {"type": "array", "items": {"type": "number"}},
+                {"type": "array", "prefixItems": [WHOLE]},
+            ]
+        },
         ([1, 1.5], []),
         ([1.5], [1, "x"]),
     ),

@@ -32,57 +32,56 @@ from .model import (
     Union,
 )
 from .patterns import finds
+from .refs import is_list, is_object
 
 Definitions = Mapping[str, Definition]
+Scalar = Anything | Nothing | Null | Boolean | Integer | Number | Text | Literals
 
 
 def accepts(value: Any, type_: Type, definitions: Definitions) -> bool:
     """Whether `value` is of that type. Both are nested no deeper than `read.MAX_DEPTH`."""
     match type_:
-        case Anything():
-            return True
-        case Nothing():
-            return False
-        case Null():
-            return value is None
-        case Boolean():
-            return isinstance(value, bool)
-        case Integer() | Number():
-            return _is_number(value) and _number_fits(value, type_)
-        case Text():
-            return isinstance(value, str) and text_fits(value, type_)
-        case Literals(values):
-            return identity(value) in {identity(literal) for literal in values}
         case Ref(name):
             return accepts(value, definitions[name].type, definitions)
         case Union(members, exclusive):
             fitting = sum(accepts(value, member, definitions) for member in members)
             return fitting == 1 if exclusive else fitting > 0
         case Array() | Tuple():
-            return isinstance(value, list) and _list_fits(cast("list[Any]", value), type_, definitions)
+            return is_list(value) and _list_fits(value, type_, definitions)
         case Map() | Record():
-            return isinstance(value, dict) and _object_fits(cast("dict[str, Any]", value), type_, definitions)
+            return is_object(value) and _object_fits(value, type_, definitions)
+        case _:
+            return _scalar_fits(value, type_)
+
+
+def _scalar_fits(value: Any, type_: Scalar) -> bool:
+    match type_:
+        case Integer() | Number():
+            return _is_number(value) and _number_fits(value, type_)
+        case Text():
+            return isinstance(value, str) and text_fits(value, type_)
+        case Literals(values):
+            return identity(value) in {identity(literal) for literal in values}
+        case Boolean():
+            return isinstance(value, bool)
+        case _:
+            return isinstance(type_, Anything) or (isinstance(type_, Null) and value is None)
 
 
 def identity(value: Any) -> Hashable:
     """What is equal for values that JSON Schema calls equal: 1 and 1.0 are, 1 and true are not."""
-    match value:
-        case bool():
-            return ("boolean", value)
-        case list():
-            return ("array", *(identity(item) for item in cast("list[Any]", value)))
-        case dict():
-            return frozenset((name, identity(item)) for name, item in cast("dict[str, Any]", value).items())
-        case _:
-            return cast("Hashable", value)
+    if isinstance(value, bool):
+        return ("boolean", value)
+    if is_list(value):
+        return ("array", *(identity(item) for item in value))
+    if is_object(value):
+        return frozenset((name, identity(item)) for name, item in value.items())
+    return cast("Hashable", value)
 
 
 def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and not _is_endless(value)
-
-
-def _is_endless(value: float) -> bool:
-    return isinstance(value, float) and not math.isfinite(value)
+    whole = isinstance(value, int) and not isinstance(value, bool)
+    return whole or (isinstance(value, float) and math.isfinite(value))
 
 
 def _number_fits(value: float, type_: Integer | Number) -> bool:

@@ -9,12 +9,24 @@ from __future__ import annotations
 from collections.abc import Callable, Hashable, Iterable, Mapping
 from copy import deepcopy
 from fractions import Fraction
-from typing import Any, cast
+from typing import Any, Final, cast
 
-from pydantic import BaseModel, ValidatorFunctionWrapHandler
+from pydantic import BaseModel, ValidationError, ValidatorFunctionWrapHandler
 from pydantic_core import PydanticCustomError, PydanticKnownError
 
-__all__ = ["MISSING_ITEM", "Exactly", "Trial", "canonical", "equal_to", "multiple_of", "unique", "whole"]
+__all__ = [
+    "ANY_MEMBER",
+    "MISSING_ITEM",
+    "Trial",
+    "canonical",
+    "equal_to",
+    "exactly_one",
+    "multiple_of",
+    "present",
+    "unique",
+    "whole",
+    "within",
+]
 
 MISSING_ITEM = ...  # stands in a tuple where a server sent fewer items; no JSON value is `...`
 
@@ -53,6 +65,25 @@ def multiple_of(*multiples: float) -> Callable[[float], float]:
     return check
 
 
+def within(
+    ge: float | None, gt: float | None, le: float | None, lt: float | None
+) -> Callable[[float], float]:
+    """Refuses what is beyond a bound, which may be too large to be exact as a float."""
+
+    def check(value: float) -> float:
+        if ge is not None and value < ge:
+            raise PydanticKnownError("greater_than_equal", {"ge": ge})
+        if gt is not None and value <= gt:
+            raise PydanticKnownError("greater_than", {"gt": gt})
+        if le is not None and value > le:
+            raise PydanticKnownError("less_than_equal", {"le": le})
+        if lt is not None and value >= lt:
+            raise PydanticKnownError("less_than", {"lt": lt})
+        return value
+
+    return check
+
+
 def equal_to(values: Iterable[Any]) -> Callable[[Any], Any]:
     """Refuses what equals none of these JSON values; gives a copy of the one that it equals."""
     known = {canonical(value): value for value in values}
@@ -82,36 +113,35 @@ def present(items: tuple[Any, ...]) -> tuple[Any, ...]:
 
 
 class Trial:
-    """A value to be tried against one member of a union, which `tag` tells."""
+    """A value to be tried against one member of a union, by number, or against `ANY_MEMBER`."""
 
     __slots__ = ("tag", "value")
 
-    def __init__(self, tag: int, value: Any) -> None:
+    def __init__(self, tag: int | str, value: Any) -> None:
         self.tag = tag
         self.value = value
 
 
-class Exactly:
-    """Of `count` members exactly one has to accept: `oneOf`.
+ANY_MEMBER: Final = "oneOf"
+"""Stands for the members as a union: it tells what is wrong with a value that none of them accepts. It may
+also take what no member does: fields that an object knows nothing of, where the caller allows them."""
 
-    The validator within takes `Trial`s: members by number, and under the number `count` the members as
-    a union, which tells what is wrong with a value that none accepts. That union may also take what the
-    members do not: fields that an object knows nothing of, where the caller allows them.
-    """
 
-    def __init__(self, count: int) -> None:
-        self._count = count
+def exactly_one(count: int) -> Callable[[Any, ValidatorFunctionWrapHandler], Any]:
+    """Of `count` members exactly one has to accept: `oneOf`. The validator within takes `Trial`s."""
 
-    def __call__(self, value: Any, validate: ValidatorFunctionWrapHandler) -> Any:
-        accepted = [valid for tag in range(self._count) for valid in _tried(Trial(tag, value), validate)]
+    def one_of(value: Any, validate: ValidatorFunctionWrapHandler) -> Any:
+        accepted = [valid for tag in range(count) for valid in _tried(Trial(tag, value), validate)]
         if len(accepted) > 1:
             text = "Input should be of one type of the union alone, but is of {count}"
-            raise PydanticCustomError("exclusive_union", text, {"count": len(accepted)})
-        return accepted[0] if accepted else validate(Trial(self._count, value))
+            raise PydanticCustomError("one_of", text, {"count": len(accepted)})
+        return accepted[0] if accepted else validate(Trial(ANY_MEMBER, value))
+
+    return one_of
 
 
 def _tried(trial: Trial, validate: ValidatorFunctionWrapHandler) -> list[Any]:
     try:
         return [validate(trial)]
-    except ValueError:  # pydantic's ValidationError is one
+    except ValidationError:
         return []

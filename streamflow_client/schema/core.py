@@ -174,16 +174,18 @@ class _Writer:
         limits = _integer_limits(type)
         multiples, others = _split(type.multiples)
         first = core_schema.int_schema(strict=True, **limits, multiple_of=next(iter(multiples), None))
-        finite = core_schema.float_schema(strict=True, allow_inf_nan=False)
-        large = core_schema.no_info_after_validator_function(checks.whole, finite)
         schema = _first_of(
-            [first, core_schema.chain_schema([large, first])],
+            [first, core_schema.chain_schema([_WHOLE, first])],
             "int_type" if type == Integer() else "integer",
             f"Input should be an integer{bounds(type)}",
         )
         return _with_multiples(schema, (*multiples[1:], *others))
 
     def number(self, type: Number) -> CoreSchema:
+        if any(abs(limit) >= _EXACT for limit in _limits(type).values()):  # as a float it would be another
+            wide = self.number(Number(multiples=type.multiples))
+            check = checks.within(type.ge, type.gt, type.le, type.lt)
+            return core_schema.no_info_after_validator_function(check, wide, serialization=_ANY)
         limits = {name: float(limit) for name, limit in _limits(type).items()}
         small = {**limits, "gt": max(limits.get("gt", -_EXACT), -_EXACT), "lt": min(limits.get("lt", _EXACT), _EXACT)}
         schema = _first_of(
@@ -203,21 +205,19 @@ class _Writer:
             return _chain(steps)
         pattern, format_schema, example = _FORMATS[type.format]
         parse = _chain([core_schema.str_schema(strict=True, pattern=pattern), format_schema()])
-        told = core_schema.custom_error_schema(
-            parse,
-            custom_error_type=type.format.replace("-", "_"),
-            custom_error_message=f"Input should be a {type.format} such as {example}",
-        )
-        from_text = _chain([*steps, told]) if steps != _text_steps(Text()) else told
-        ready = core_schema.union_schema([format_schema(strict=True), from_text], mode="left_to_right", serialization=_ANY)
+        error = type.format.replace("-", "_"), f"Input should be a {type.format} such as {example}"
+        from_text = _told(parse, *error)
+        if steps != _text_steps(Text()):
+            from_text = _chain([*steps, from_text])
+        ready = _first_of([format_schema(strict=True), from_text], *error)
         return core_schema.json_or_python_schema(from_text, ready, serialization=_ANY)
 
     def literals(self, type: Literals) -> CoreSchema:
         choices = list(_literal_choices(type.values))
-        if len(choices) == 1:
+        if all(value is None or isinstance(value, str) for value in type.values):
             return choices[0]
-        expected = annotation(type).removeprefix("Literal[").removesuffix("]")
-        return _first_of(choices, "literal", f"Input should be one of {expected}")
+        expected = annotation(type).removeprefix("Literal[").removesuffix("]").replace(", ", " or ")
+        return _told(_first_of(choices), "literal_error", f"Input should be {expected}")
 
     # --- arrays and maps
 
@@ -234,8 +234,8 @@ class _Writer:
         schema: CoreSchema = core_schema.tuple_schema(
             [*items, *rest],
             variadic_item_index=len(items) if rest else None,
-            min_length=type.min_items if rest else None,
-            max_length=type.max_items if rest else None,
+            min_length=type.min_items,
+            max_length=type.max_items,
         )
         if needed < len(items):
             schema = core_schema.no_info_after_validator_function(checks.present, schema, serialization=_ANY)
@@ -262,23 +262,25 @@ class _Writer:
             return self._exclusive(type)
         if self._letter or not self._core.may_open(type):
             return self._smart(type)
-        return _first_of([self._by_letter(self._smart, type), self._smart(type)])
+        message = "Input fits no type of the union to the letter"
+        letter = _told(self._by_letter(self._smart, type), "union_by_letter", message)
+        choices = [(letter, "to the letter"), (self._smart(type), annotation(type))]
+        return core_schema.union_schema([*choices], mode="left_to_right", serialization=_ANY)
 
     def _smart(self, type: Union) -> CoreSchema:
         members = [(self.write(member), annotation(member)) for member in type.members]
         return core_schema.union_schema([*members], serialization=_ANY)
 
     def _exclusive(self, type: Union) -> CoreSchema:
-        count = len(type.members)
         members = [self._by_letter(self.write, member) for member in type.members]
-        choices = {
+        tags = [*range(len(members)), checks.ANY_MEMBER]
+        choices: dict[Any, CoreSchema] = {
             tag: core_schema.no_info_before_validator_function(_value_of, member)
-            for tag, member in enumerate([*members, self._smart(type)])
+            for tag, member in zip(tags, [*members, self._smart(type)], strict=True)
         }
         trials = core_schema.tagged_union_schema(choices, _tag_of)
-        return core_schema.no_info_wrap_validator_function(
-            checks.Exactly(count), trials, serialization=_ANY
-        )
+        check = checks.exactly_one(len(members))
+        return core_schema.no_info_wrap_validator_function(check, trials, serialization=_ANY)
 
     def _by_letter(self, write: Callable[[Any], CoreSchema], type: Type) -> CoreSchema:
         before, self._letter = self._letter, True
@@ -367,6 +369,11 @@ def _first_of(choices: list[CoreSchema], error: str | None = None, message: str 
     )
 
 
+def _told(schema: CoreSchema, error: str, message: str) -> CoreSchema:
+    """The same with one error of ours."""
+    return core_schema.custom_error_schema(schema, custom_error_type=error, custom_error_message=message)
+
+
 def _chain(steps: list[CoreSchema]) -> CoreSchema:
     return steps[0] if len(steps) == 1 else core_schema.chain_schema(steps)
 
@@ -439,10 +446,13 @@ def _literal_choices(values: tuple[Any, ...]) -> Iterator[CoreSchema]:
 
 
 _FLAG: Final = core_schema.bool_schema(strict=True)
+# A strict float of pydantic takes integers too, and rounds them: integers first.
 _WHOLE: Final = core_schema.union_schema(
     [
         core_schema.int_schema(strict=True),
-        core_schema.chain_schema([core_schema.float_schema(strict=True, allow_inf_nan=False), core_schema.int_schema()]),
+        core_schema.no_info_after_validator_function(
+            checks.whole, core_schema.float_schema(strict=True, allow_inf_nan=False)
+        ),
     ],
     mode="left_to_right",
     custom_error_type="int_type",
@@ -457,7 +467,7 @@ def _value_of(trial: checks.Trial) -> Any:
     return trial.value
 
 
-def _tag_of(trial: checks.Trial) -> int:
+def _tag_of(trial: checks.Trial) -> int | str:
     return trial.tag
 
 

@@ -11,21 +11,23 @@ whichever way leads to them; there are finitely many, so that recursive `allOf`s
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Generator, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any, Final, cast
+from typing import Any, Final
 
 from .accepts import accepts, identity
 from .broken import BrokenSchema
 from .keywords import Help, Json, shape_of
 from .model import FORMATS, Literals, Nothing, Null, Schema, Text, Type
 from .patterns import Patterns
-from .refs import Document, step
+from .refs import Document, is_list, is_object, step
 from .shapes import NOWHERE, Entries, Items, Places, Shape, both, meant
 
 MAX_DEPTH: Final = 100
 """Levels of nesting, in the schema, its references, its values, and the types made of it. Real schemas have
 some ten; pickle and pydantic spend up to eight frames a level, of the 1,000 that Python has."""
+
+NAMES_DEPTH: Final = 10  # a `propertyNames` in another costs the stack as much as ten other levels
 
 MAX_PARTS: Final = 100_000
 """Places read, plus the atoms of all nodes. What 10,000 properties need several times over takes a second."""
@@ -82,6 +84,7 @@ class Graph:
         self._atoms[NULL] = ((NULL, "shape"),)
         self._shapes: dict[str, Shape] = {NULL: _NULL_SHAPE}
         self._nodes: dict[frozenset[Atom], Node] = {}
+        self._at: dict[Places, Node] = {}
         self._help = Help(self.warn, self._names, Patterns())
         self._left = MAX_PARTS
         self._depth = 0
@@ -92,16 +95,18 @@ class Graph:
 
     def node(self, places: Places) -> Node:
         """The node of values that fit all these places."""
-        atoms = tuple(dict.fromkeys(atom for place in places for atom in self._expand(place)))
-        return self._made(atoms, self._origin(places[0]) if places else "")
+        if places not in self._at:
+            atoms = tuple(dict.fromkeys(atom for place in places for atom in self._expand(place)))
+            self._at[places] = self._made(atoms, self._origin(places[0]) if places else "")
+        return self._at[places]
 
     def schema(self, place: str) -> Json:
         """The object at a place; empty for a boolean schema."""
         value: Any = self._document.at(place) if place not in (NOWHERE, NULL) else {}
-        return cast("Json", value) if isinstance(value, dict) else {}
+        return value if is_object(value) else {}
 
     def said(self, places: Iterable[str], word: str) -> tuple[str, Any] | None:
-        """The first of these places, or of those that their `$ref`s lead to, that has a keyword; its value."""
+        """The first of these places, and of those that their `$ref`s lead to, with a keyword; its value."""
         for place in places:
             for at in self._chain(place):
                 if word in self.schema(at):
@@ -150,9 +155,9 @@ class Graph:
         value: Any = self._document.at(place)
         if isinstance(value, bool):
             return () if value else self._expand(NOWHERE)
-        if not isinstance(value, dict):
+        if not is_object(value):
             raise BrokenSchema("#" + place, "a schema is an object, true or false")
-        schema = cast("Json", value)
+        schema: Json = value
         return [(place, "nullable")] if schema.get("nullable") is True else self._plain(schema, place)
 
     def _plain(self, schema: Json, place: str) -> Iterator[Atom]:
@@ -161,8 +166,11 @@ class Graph:
             if not isinstance(schema["$ref"], str):
                 raise BrokenSchema(step("#" + place, "$ref"), "`$ref` is not a text")
             yield from self._expand_ref(place) or ()
-            if self._refs_stand_alone:
-                return
+        if "$ref" not in schema or not self._refs_stand_alone:
+            yield from self._own(schema, place)
+
+    def _own(self, schema: Json, place: str) -> Iterator[Atom]:
+        """The atoms of what stands beside `$ref`."""
         if self._shape(schema, place) is not None:
             yield place, "shape"
         if "enum" in schema or "const" in schema:
@@ -187,9 +195,9 @@ class Graph:
 
     def _branches(self, schema: Json, place: str, word: str) -> list[str]:
         branches: Any = schema[word]
-        if not isinstance(branches, list) or not branches:
+        if not is_list(branches) or not branches:
             raise BrokenSchema(step("#" + place, word), f"`{word}` is not a list of schemas")
-        return [step(place, word, index) for index in range(len(cast("list[Any]", branches)))]
+        return [step(place, word, index) for index in range(len(branches))]
 
     def _shape(self, schema: Json, place: str) -> Shape | None:
         if place not in self._shapes:
@@ -202,7 +210,8 @@ class Graph:
         return self._shapes[place]
 
     def _names(self, places: Places) -> Text | tuple[str, ...] | None:
-        head = self.node(places).head
+        with self._deeper(places[0], NAMES_DEPTH):
+            head = self.node(places).head
         if isinstance(head, Nothing):
             return ()
         if isinstance(head, Literals):
@@ -233,10 +242,14 @@ class Graph:
         for atom in node.atoms:
             if atom[1] != "shape":
                 return self._choice(node, atom)
-        shape = Shape()
-        for place, _ in node.atoms:
-            shape = both(shape, self._shapes[place])
-        return meant(shape)
+        return meant(self._all([place for place, _ in node.atoms]))
+
+    def _all(self, places: list[str]) -> Shape:
+        """The shape of values that fit all places; by halves, so that thousands do not take their square."""
+        if len(places) < 2:
+            return self._shapes[places[0]] if places else Shape()
+        half = len(places) // 2
+        return both(self._all(places[:half]), self._all(places[half:]))
 
     def _values(self, node: Node) -> Type:
         """The values that all `enum`s and `const`s name, and that fit whatever else is said."""
@@ -247,9 +260,11 @@ class Graph:
                 for found in self._listed(place):
                     common = {k: v for k, v in (found if common is None else common).items() if k in found}
         assert common is not None
-        node.head = Literals(tuple(common.values()))  # for schemas that meet themselves within their values
         if rest:
             base = self._made(rest, node.entry)
+            node.head = Literals(
+                tuple(common.values())
+            )  # in case a value meets the node itself, further down
             common = {key: value for key, value in common.items() if self._fits(value, base)}
         return _literals(tuple(common.values()))
 
@@ -257,11 +272,11 @@ class Graph:
         schema = self.schema(place)
         if "enum" in schema:
             values: Any = schema["enum"]
-            if not isinstance(values, list):
+            if not is_list(values):
                 raise BrokenSchema(step("#" + place, "enum"), "`enum` is not a list of values")
-            if len(cast("list[Any]", values)) > MAX_VALUES:
+            if len(values) > MAX_VALUES:
                 raise BrokenSchema(step("#" + place, "enum"), f"more than {MAX_VALUES:,} values")
-            yield self._identified(cast("list[Any]", values), step(place, "enum"))
+            yield self._identified(values, step(place, "enum"))
         if "const" in schema:
             yield self._identified([schema["const"]], step(place, "const"))
 
@@ -309,19 +324,11 @@ class Graph:
             return fitting == 1 if head.exclusive else fitting > 0
         if not isinstance(head, Shape):
             return head is not None and accepts(value, head, {})
-        match value:
-            case None:
-                return head.null
-            case bool():
-                return head.boolean
-            case int() | float():
-                return head.number is not None and accepts(value, head.number, {})
-            case str():
-                return head.string is not None and accepts(value, head.string, {})
-            case list():
-                return head.array is not None and self._list_fits(cast("list[Any]", value), head.array)
-            case _:
-                return head.object is not None and self._object_fits(cast("Json", value), head.object)
+        if is_list(value):
+            return head.array is not None and self._list_fits(value, head.array)
+        if is_object(value):
+            return head.object is not None and self._object_fits(value, head.object)
+        return _scalar_fits(value, head)
 
     def _list_fits(self, value: list[Any], items: Items) -> bool:
         if len(value) < items.least or (items.most is not None and len(value) > items.most):
@@ -343,19 +350,26 @@ class Graph:
     # limits
 
     @contextmanager
-    def _deeper(self, place: str) -> Iterator[None]:
-        self._depth += 1
+    def _deeper(self, place: str, levels: int = 1) -> Generator[None]:
+        self._depth += levels
         if self._depth > MAX_DEPTH:
             raise BrokenSchema("#" + place, f"nested more than {MAX_DEPTH} levels deep")
         try:
             yield
         finally:
-            self._depth -= 1
+            self._depth -= levels
 
     def _spend(self, parts: int, place: str) -> None:
         self._left -= parts
         if self._left < 0:
             raise BrokenSchema("#" + place, f"more than {MAX_PARTS:,} parts, or combinations of parts")
+
+
+def _scalar_fits(value: Any, shape: Shape) -> bool:
+    if value is None or isinstance(value, bool):
+        return shape.null if value is None else shape.boolean
+    type_ = shape.string if isinstance(value, str) else shape.number
+    return type_ is not None and accepts(value, type_, {})
 
 
 def check_depth(value: Any, place: str) -> None:
@@ -364,10 +378,10 @@ def check_depth(value: Any, place: str) -> None:
     for _ in range(MAX_DEPTH):
         inner: list[Any] = []
         for item in level:
-            if isinstance(item, dict):
-                inner.extend(cast("dict[str, Any]", item).values())
-            elif isinstance(item, list):
-                inner.extend(cast("list[Any]", item))
+            if is_object(item):
+                inner.extend(item.values())
+            elif is_list(item):
+                inner.extend(item)
         if not inner:
             return
         level = inner
@@ -382,15 +396,14 @@ def _literals(values: tuple[Any, ...]) -> Type:
 
 def _discriminator(schema: Json) -> str | None:
     said: Any = schema.get("discriminator")
-    name: Any = cast("Json", said).get("propertyName") if isinstance(said, dict) else None
+    name: Any = said.get("propertyName") if is_object(said) else None
     return name if isinstance(name, str) else None
 
 
 def _is_old(*values: Any) -> bool:
     """Whether `$ref` hides what stands beside it, as it did up to draft-07."""
     for value in values:
-        said: Any = cast("Json", value).get("$schema") if isinstance(value, dict) else None
+        said: Any = value.get("$schema") if is_object(value) else None
         if isinstance(said, str):
             return any(draft in said for draft in _OLD_DRAFTS)
     return False
-

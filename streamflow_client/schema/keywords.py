@@ -9,16 +9,17 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from typing import Any, Final, cast
+from typing import Any, Final
 
 from ..text import shown
 from .broken import BrokenSchema
 from .model import FORMATS, Integer, Number, Text
 from .patterns import NoPattern, Patterns
-from .refs import step
+from .refs import is_list, is_object, step
 from .shapes import ANY, KINDS, NEVER, Entries, Items, Places, Shape, both_texts, name_fits
 
 Json = Mapping[str, Any]
+
 
 @dataclass(frozen=True, slots=True)
 class Help:
@@ -26,7 +27,7 @@ class Help:
 
     Attributes:
         warn: takes the place of a schema, and what is not checked there.
-        names: which keys a `propertyNames` schema allows: a type, a list, or None where neither can say it.
+        names: which keys a `propertyNames` schema allows: a type, a list, or None if neither can say it.
         patterns: those of the whole schema.
     """
 
@@ -46,7 +47,7 @@ KEYWORDS: Final[Mapping[str, frozenset[str]]] = {
         | {"minProperties", "maxProperties"}
     ),
 }
-"""The keywords that constrain, by the kind of JSON value that they speak of; `format` is one for some texts."""
+"""The keywords that constrain, by the kind of value that they speak of; `format` is one for some texts."""
 
 UNCHECKED: Final = (
     *("if", "contains", "dependentSchemas", "dependentRequired", "dependencies"),
@@ -95,8 +96,8 @@ def _types(schema: Json, place: str, help_: Help) -> frozenset[str] | None:
     if "type" not in schema:
         return None
     said: Any = schema["type"]
-    listed: list[Any] = [said] if isinstance(said, str) else said
-    if not isinstance(listed, list) or not listed or not all(isinstance(name, str) for name in listed):
+    listed: Any = [said] if isinstance(said, str) else said
+    if not is_list(listed) or not listed or not all(isinstance(name, str) for name in listed):
         raise _broken(place, "type", "is neither a name nor a list of names")
     known = {*KINDS, "integer"}
     for name in listed:
@@ -183,13 +184,13 @@ def _patterns(pattern: str, place: str, word: str, help_: Help) -> tuple[str, ..
 def _items(schema: Json, place: str) -> Items:
     """`items` is a list in draft-07, and one schema for the rest in 2020-12, beside `prefixItems`."""
     items = schema.get("items")
-    listed = "items" if isinstance(items, list) else "prefixItems"
-    rest = "additionalItems" if isinstance(items, list) else "items"
+    listed = "items" if is_list(items) else "prefixItems"
+    rest = "additionalItems" if is_list(items) else "items"
     first = schema.get(listed, [])
-    if not isinstance(first, list):
+    if not is_list(first):
         raise _broken(place, listed, "is not a list of schemas")
     return Items(
-        first=tuple((step(place, listed, index),) for index in range(len(cast("list[Any]", first)))),
+        first=tuple((step(place, listed, index),) for index in range(len(first))),
         rest=(step(place, rest),) if rest in schema else ANY,
         least=_count(schema, place, "minItems") or 0,
         most=_count(schema, place, "maxItems"),
@@ -258,18 +259,17 @@ def _extra(schema: Json, place: str, help_: Help) -> tuple[Places, Text, bool]:
 
 def _object(schema: Json, place: str, word: str) -> Mapping[str, Any]:
     value = schema.get(word, {})
-    if not isinstance(value, dict):
+    if not is_object(value):
         raise _broken(place, word, "is not an object of schemas")
-    return cast("dict[str, Any]", value)
+    return value
 
 
 def _required(schema: Json, place: str) -> tuple[str, ...]:
     names = schema.get("required", [])
-    if not isinstance(names, list) or not all(isinstance(name, str) for name in cast("list[Any]", names)):
+    if not is_list(names) or not all(isinstance(name, str) for name in names):
         raise _broken(place, "required", "is not a list of names")
-    return tuple(dict.fromkeys(cast("list[str]", names)))
+    return tuple(dict.fromkeys(names))
 
 
 def _broken(place: str, word: str, what: str) -> BrokenSchema:
     return BrokenSchema(step("#" + place, word), f"`{word}` {what}")
-

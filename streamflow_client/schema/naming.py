@@ -10,10 +10,10 @@ else the parent and the way from it: the items of `MenuInput.dishes` are `MenuIn
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any, Final, cast
+from typing import Any, Final
 
 from .names import class_name
-from .refs import step, tokens
+from .refs import is_list, is_object, step, tokens
 
 MAX_TITLE: Final = 40  # characters; longer titles are sentences
 MAX_NAME: Final = 80
@@ -50,7 +50,7 @@ class Naming:
         at, name, rest = self._beginning(place)
         while rest:
             word, *rest = rest
-            if word in _SINGLE and not (rest and rest[0].isdigit() and isinstance(self._schema(at).get(word), list)):
+            if word in _SINGLE and not is_list(self._schema(at).get(word)):
                 at, suffix = step(at, word), _SINGLE[word]
             elif rest:
                 key, *rest = rest
@@ -85,7 +85,7 @@ class Naming:
     def _branch(self, at: str, word: str, index: int) -> str:
         """What tells this branch from the others, in a word; nothing where it is the only one but null."""
         branches: Any = self._schema(at).get(word)
-        listed = cast("list[Any]", branches) if isinstance(branches, list) else []
+        listed = branches if is_list(branches) else []
         if word == "allOf" or sum(branch != {"type": "null"} for branch in listed) < 2:
             return ""
         return _mark(self._schema(step(at, word, index))) or f"Option{index + 1}"
@@ -105,11 +105,11 @@ def _mark(schema: Mapping[str, Any]) -> str:
         return named
     if isinstance(ref, str) and ref.startswith("#/"):
         return tokens(ref)[-1]
-    if not isinstance(properties, dict) or not isinstance(required, list):
+    if not is_object(properties) or not is_list(required):
         return ""
-    for name in cast("list[Any]", required):
-        field: Any = cast("dict[str, Any]", properties).get(name) if isinstance(name, str) else None
-        const: Any = cast("dict[str, Any]", field).get("const") if isinstance(field, dict) else None
+    for name in required:
+        field: Any = properties.get(name) if isinstance(name, str) else None
+        const: Any = field.get("const") if is_object(field) else None
         if isinstance(const, str) and 0 < len(const) <= MAX_TITLE:
             return const
-    return str(required[0]) if len(cast("list[Any]", required)) == 1 else ""
+    return str(required[0]) if len(required) == 1 else ""

@@ -16,12 +16,12 @@ MAX_LENGTH: Final = 5_000
 """Characters of one pattern. The longest of real schemas (mail addresses, URLs) have some hundreds."""
 
 MAX_REPEATS: Final = 2_000
-"""What the counts of repetitions may come to, nested ones multiplied: Rust unrolls them, and some 10 MB
-and half a second for one pattern are too much where a schema may have thousands."""
+"""What the counts of repetitions may come to, nested ones multiplied: Rust unrolls them, and spends up to
+10 MB on one pattern."""
 
 
-MAX_COST: Final = 2_000_000
-"""What all patterns of one schema may cost, in characters times repetitions: some two seconds at the worst."""
+MAX_COST: Final = 500_000
+"""What all patterns of one schema may cost, in characters times repetitions: half a second at the worst."""
 
 PROPERTY_COST: Final = 50  # `\p{L}` is hundreds of ranges
 
@@ -46,13 +46,17 @@ class Patterns:
     def _translated(self, pattern: str) -> str:
         if len(pattern) > MAX_LENGTH:
             raise NoPattern("it is too long")
+        self._spend(len(pattern))
         translation = _Translation(pattern)
-        self._left -= translation.cost
-        if self._left < 0:
-            raise NoPattern("all patterns together are too large")
+        self._spend(translation.cost)
         if _validator(translation.result) is None:
             raise NoPattern("it is not valid, or too large")
         return translation.result
+
+    def _spend(self, cost: int) -> None:
+        self._left -= cost
+        if self._left < 0:
+            raise NoPattern("all patterns together are too large")
 
 
 def finds(pattern: str, text: str) -> bool:
@@ -113,26 +117,18 @@ class _Translation:
 
     def _next(self) -> str:
         char = self._text[self._at]
-        if char == "(":
-            return self._open()
-        if char == ")":
-            return self._close()
+        if char in "()":
+            return self._open() if char == "(" else self._close()
         if char == "{" and (count := _COUNT.match(self._text, self._at)):
             return self._count(count)
-        if char == "[":
-            self._atom()
-            return self._class()
-        if char == "\\":
-            self._atom()
-            return self._escape(in_class=False)
-        self._at += 1
         if char in "^$|*+?":
+            self._at += 1
             return char
-        self._atom()
-        return _ANY if char == "." else _literal(char)
-
-    def _atom(self) -> None:
         self._last = 1
+        if char in "[\\":
+            return self._class() if char == "[" else self._escape(in_class=False)
+        self._at += 1
+        return _ANY if char == "." else _literal(char)
 
     def _open(self) -> str:
         self._repeats.append(1)
@@ -182,11 +178,7 @@ class _Translation:
         self._at += 1
         if char in ("b", "B") and not in_class:
             return f"(?-u:\\{char})"
-        if char in _CLASSES:
-            return _CLASSES[char]
-        if char in _CONTROLS:
-            return _CONTROLS[char]
-        return self._rare(char)
+        return _CLASSES.get(char) or _CONTROLS.get(char) or self._rare(char)
 
     def _rare(self, char: str) -> str:
         if char == "b":

@@ -33,7 +33,7 @@ from .model import (
     Union,
 )
 
-__all__ = ["plain_type"]
+__all__ = ["either", "plain_type"]
 
 UUID: Final = get_args(UUID4)[0]  # the module `uuid` makes random numbers, so it is kept out of this room
 _FORMATS: Final = {"date-time": datetime, "date": date, "time": time, "uuid": UUID}
@@ -73,7 +73,7 @@ def plain_type(
         case Map(values=values):
             return dict[str, plain(values)]
         case Union(members=members):
-            return _either([plain(member) for member in members])
+            return either([plain(member) for member in members])
         case Ref(name):
             if name in classes:
                 return classes[name]
@@ -88,16 +88,17 @@ def _literal(values: tuple[Any, ...]) -> Any:
     """`Literal` knows texts, integers, booleans and null; the rest is told by its kind."""
     known = tuple(value for value in values if isinstance(value, str | int | None))
     others = [value.__class__ for value in values if not isinstance(value, str | int | None)]
-    return _either([*([cast("Any", Literal)[known]] if known else []), *others])
+    return either([*([cast("Any", Literal)[known]] if known else []), *others])
 
 
 def _tuple(type: Tuple, rest: Any, items: list[Any]) -> Any:
     if len(items) > (type.min_items or 0):
-        return tuple[_either([*items, rest] if rest is not Never else items), ...]
+        return tuple[either([*items, rest] if rest is not Never else items), ...]
     return cast("Any", tuple)[(*items, *([] if rest is Never else [Unpack[tuple[rest, ...]]]))]
 
 
-def _either(members: list[Any]) -> Any:
+def either(members: list[Any]) -> Any:
+    """A union of annotations."""
     return Any if Any in members else cast("Any", functools.reduce(operator.or_, map(_typed, members)))
 
 

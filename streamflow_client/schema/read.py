@@ -44,8 +44,8 @@ from .shapes import NOWHERE, Entries, Items, Places, Shape
 __all__ = ["MAX_DEPTH", "BrokenSchema", "read_types"]
 
 MAX_INLINE: Final = 100
-"""Parts, and so levels, of a type that has no name. A larger one gets a name: written out at every use, types that use each
-other twice would double at every level."""
+"""Parts, and so levels, of a type without a name. A larger one gets a name: written out at every use, types
+that use each other twice would double at every level."""
 
 
 def read_types(schema: Schema, *, name: str) -> Types:
@@ -233,9 +233,7 @@ class _Reading:
             if not (self._is_nothing(places := entries.at(field)) and closed)  # said by `extra` already
         }
         python_names = field_names(listed)
-        fields = tuple(
-            self._field(node, name, field, python_names[field], places) for field, places in listed.items()
-        )
+        fields = tuple(self._field(node, name, f, python_names[f], listed[f]) for f in listed)
         self._note_unchecked(node, entries, closed=closed)
         record = Record(fields, self._type(entries.extra, node), entries.extra_said)
         self._definitions[name] = self._definition(node, record)

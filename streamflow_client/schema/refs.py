@@ -6,8 +6,10 @@ Out of place here: what a schema means. Nothing is ever fetched: what is not in 
 
 from __future__ import annotations
 
-from typing import Any, cast
+from typing import Any
 from urllib.parse import unquote
+
+from typing_extensions import TypeIs
 
 from ..text import shown
 from .broken import BrokenSchema
@@ -22,6 +24,16 @@ def step(pointer: str, *tokens: str | int) -> str:
 def tokens(pointer: str) -> list[str]:
     """The steps of a pointer, unescaped: first `~1`, then `~0`, as RFC 6901 §4 demands."""
     return [part.replace("~1", "/").replace("~0", "~") for part in pointer.split("/")[1:]]
+
+
+def is_object(value: Any) -> TypeIs[dict[str, Any]]:
+    """Whether a JSON value is an object."""
+    return isinstance(value, dict)
+
+
+def is_list(value: Any) -> TypeIs[list[Any]]:
+    """Whether a JSON value is a list."""
+    return isinstance(value, list)
 
 
 class Document:
@@ -64,7 +76,7 @@ class Document:
         """The part after `#` of a reference into this document, also where it repeats the root's `$id`."""
         base, mark, fragment = ref.partition("#")
         root: Any = self._schema.root
-        own = cast("dict[str, Any]", root).get("$id") if isinstance(root, dict) else None
+        own = root.get("$id") if is_object(root) else None
         if base and not (isinstance(own, str) and base == own.partition("#")[0]):
             return None
         return fragment if mark or base else None
@@ -73,17 +85,16 @@ class Document:
         """The definition of the root that calls itself `anchor`; others are too rare to search for."""
         root: Any = self._schema.root
         for group in ("$defs", "definitions"):
-            found = cast("dict[str, Any]", root).get(group) if isinstance(root, dict) else None
-            for name, value in cast("dict[str, Any]", found if isinstance(found, dict) else {}).items():
-                named = cast("dict[str, Any]", value if isinstance(value, dict) else {})
-                if named.get("$anchor") == anchor or named.get("$id") == f"#{anchor}":
+            found: Any = root.get(group) if is_object(root) else None
+            for name, value in found.items() if is_object(found) else ():
+                if is_object(value) and anchor in (value.get("$anchor"), str(value.get("$id"))[1:]):
                     return step("", group, name)
         raise BrokenSchema(path, f"no definition has the anchor '{shown(anchor)}'")
 
 
 def _child(value: Any, token: str) -> Any:
-    if isinstance(value, dict):
-        return cast("dict[str, Any]", value)[token]
-    if isinstance(value, list) and token.isascii() and token.isdigit() and len(token) < 10:
-        return cast("list[Any]", value)[int(token)]
+    if is_object(value):
+        return value[token]
+    if is_list(value) and token.isascii() and token.isdigit() and len(token) < 10:
+        return value[int(token)]
     raise LookupError(token)

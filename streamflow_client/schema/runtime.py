@@ -25,7 +25,7 @@ from pydantic_core import CoreSchema
 from . import model
 from .core import Core
 from .model import MISSING, Definition, Nothing, Record, Ref, Type, Types
-from .plain import plain_type
+from .plain import either, plain_type
 from .signature import documentation, fields_to_parameters
 
 if TYPE_CHECKING:
@@ -230,7 +230,7 @@ def _annotate(class_: type[FlowModel], record: Type, world: _World, classes: Map
     for field in record.fields:
         plain = plain_type(field.type, world.types, classes)
         if not field.required and field.default is MISSING:
-            plain = plain | None
+            plain = either([plain, None])
         info = class_.model_fields[field.python_name]
         info.annotation = plain
         info.metadata.append(_Checked(world, field.type))

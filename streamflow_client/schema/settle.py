@@ -6,7 +6,7 @@ Out of place here: what a schema says.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from itertools import combinations
 from typing import Final
@@ -69,18 +69,17 @@ class _Settling:
         members = tuple(m for m in map(self.type, union.members) if not isinstance(m, Nothing))
         if union.exclusive and self._overlap(members, union.discriminator):
             return _of(members, replace(union, members=members, discriminator=None))
-        members = tuple(self._merged(members, union.discriminator))
-        found = self._discriminator(members, union.discriminator)
-        return _of(members, Union(members, discriminator=found))
+        merged = self._merged(members, union.discriminator)
+        return _of(merged, Union(merged, discriminator=self._discriminator(merged, union.discriminator)))
 
-    def _merged(self, members: tuple[Type, ...], said: str | None) -> Iterable[Type]:
+    def _merged(self, members: tuple[Type, ...], said: str | None) -> tuple[Type, ...]:
         """The members of nested unions too, where none of them has a discriminator to lose."""
         flat = [inner for member in members for inner in _flat(member)]
         if self._discriminator(tuple(flat), said) is None:
             flat = [inner for member in members for inner in _flat(member, keep_discriminated=True)]
         if any(isinstance(member, Anything) for member in flat):
-            return [Anything()]
-        return {repr(member): member for member in _joined_literals(flat)}.values()  # 1 == True, in Python
+            return (Anything(),)
+        return tuple({repr(m): m for m in _joined_literals(flat)}.values())  # for Python, 1 == True
 
     # discriminators
 
@@ -93,8 +92,8 @@ class _Settling:
         known = [record for record in records if record is not None]
         if len(known) < len(records):
             return None
-        ordered = [said, *names] if said in names else names
-        return next((name for name in ordered if name is not None and _tells_apart(known, name)), None)
+        ordered = sorted(names, key=lambda name: name != said)
+        return next((name for name in ordered if _tells_apart(known, name)), None)
 
     def _record(self, type_: Type) -> Record | None:
         found = self._definitions[type_.name].type if isinstance(type_, Ref) else None

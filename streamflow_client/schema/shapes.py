@@ -14,6 +14,9 @@ from typing import Final
 from .model import Integer, Number, Text
 from .patterns import finds
 
+ANY_TEXT: Final = Text()
+ANY_NUMBER: Final = Number()
+
 Places = tuple[str, ...]
 """Pointers to schemas that a value has to fit all; no place at all: any value does."""
 
@@ -52,7 +55,7 @@ class Entries:
     required: tuple[str, ...] = ()
     extra: Places = ANY
     extra_said: bool = False
-    keys: Text = Text()
+    keys: Text = ANY_TEXT
     least: int = 0
     most: int | None = None
 
@@ -75,8 +78,8 @@ class Shape:
 
     null: bool = True
     boolean: bool = True
-    number: Integer | Number | None = Number()
-    string: Text | None = Text()
+    number: Integer | Number | None = ANY_NUMBER
+    string: Text | None = ANY_TEXT
     array: Items | None = Items()
     object: Entries | None = Entries()
     typed: bool = False
