@@ -339,6 +339,10 @@ def test_python_as_recorded(capture: Capture, file: str, path: str, value: objec
 
 UNCALLED = b'{"details":{"stack":null},"message":"None","status":"INTERNAL"}'
 WRAPPED = b'flow request must be wrapped in {"data": data} object'
+NOT_JSON = (
+    b"<!doctype html>\n<html lang=en>\n<title>400 Bad Request</title>\n<h1>Bad Request</h1>\n"
+    b"<p>The browser (or proxy) sent a request that this server could not understand.</p>\n"
+)
 BAD_REQUEST = b'{"error":{"message":"Bad Request","status":"INVALID_ARGUMENT"}}'
 KABOOM = b'{"details":{"why":"test"},"message":"kaboom","status":"FAILED_PRECONDITION"}'
 JS_KABOOM = b'{"details":{"why":"test"},"status":"FAILED_PRECONDITION","message":"kaboom"}'
@@ -393,6 +397,8 @@ BEHAVIOUR: list[tuple[str, str, bytes, bool, int, bytes]] = [
     ("flask", "/sorted", b'{"data":null}', False, 200, b'{"result":{"a":"\\u00e9","b":1}}\n'),
     ("flask", "/sorted", b'{"data":null}', True, 200, b'data: {"result":{"b":1,"a":"\\u00e9"}}\n\n'),
     ("flask", "/crash", b"{}", False, 400, WRAPPED),
+    ("flask", "/crash", b"", False, 400, NOT_JSON),
+    ("flask", "/crash", b'{"data": ', True, 400, NOT_JSON),
     ("flask", "/crash", b"[1]", True, 400, WRAPPED),
     ("next", "/count", b'{"data":1}', True, 200, b'data: {"message":0}\n\ndata: {"result":"done"}\n\nEND'),
     ("next", "/count", b'{"data":1}', False, 200, b'{"result":"done"}'),
