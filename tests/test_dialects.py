@@ -185,8 +185,9 @@ def test_an_output_of_none(driver: Driver, stub: StubServer, protocol: str) -> N
 
 @drivers
 @dialects
-def test_undefined_chunks_are_none(driver: Driver, stub: StubServer) -> None:
-    outcome = driver.call(stub, "void", ["undefined", 1, "undefined"])
+@protocols
+def test_undefined_chunks_are_none(driver: Driver, stub: StubServer, protocol: str) -> None:
+    outcome = driver.call(stub, "void", ["undefined", 1, "undefined"], protocol=protocol)
     assert (outcome.chunks, outcome.output, outcome.error) == ([None, 1, None], None, None)
 
 

@@ -34,6 +34,15 @@ FLOW, NEVER, MAYBE = (True, True), (False, False), (False, True)  # from_flow, m
             FLOW,
         ),
         (500, "", b'\xef\xbb\xbf{"status":"INTERNAL","message":"m"}', ("INTERNAL", "m"), FLOW),
+        # a refused stream of Genkit's handler for Next.js
+        (
+            401,
+            "",
+            b'error: {"status":"UNAUTHENTICATED","message":"m"}\n\nEND',
+            ("UNAUTHENTICATED", "m"),
+            FLOW,
+        ),
+        (500, "", b"data: {", ("INTERNAL", "data: {"), MAYBE),
         # Go's plain text
         (404, "Not Found", b"NOT_FOUND: no dish\n", ("NOT_FOUND", "NOT_FOUND: no dish"), MAYBE),
         (500, "", b"boom", ("INTERNAL", "boom"), MAYBE),

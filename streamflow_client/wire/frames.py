@@ -335,6 +335,8 @@ class ReflectionFrames:
         if not line:
             return
         self._release(frames)
+        if line == b"undefined":  # what JavaScript's JSON.stringify makes of it
+            line = b"null"
         found = _envelope(line) if _TERMINAL_KEY.search(line) else None
         if found is None:
             frames.append(line)

@@ -59,7 +59,7 @@ class Refusal:
 def refusal_of(status: int, reason: str, body: bytes) -> Refusal:
     """What a response with an HTTP error status says."""
     body = body.removeprefix(_BOM)
-    value = _json_object(body)
+    value = _json_object(_frame_content(body))
     if value is not None and _from_flow(value):
         return Refusal(failure_of(value, _status(status)), from_flow=True, may_have_run=True)
     line = f"HTTP {status} {reason}".strip()
@@ -123,6 +123,15 @@ def _is_no_route(value: dict[str, Any] | None, text: str) -> bool:
 
 # Go's net/http; Genkit's reflection API
 _NO_ROUTE = re.compile(r"404 page not found|action \S+ not found|")
+
+
+_FRAME = re.compile(rb"\s*(?:error|data):(.*)")
+
+
+def _frame_content(body: bytes) -> bytes:
+    """Genkit's handler for Next.js refuses a stream by a frame, though its HTTP status says it too."""
+    frame = _FRAME.match(body)
+    return frame[1] if frame else body
 
 
 def _json_object(body: bytes) -> dict[str, Any] | None:
