@@ -90,8 +90,8 @@ INSTANCES: list[Any] = [
 
 
 def actions(*schemas: Any) -> dict[str, Any]:
-    """A list of actions: each schema is the input, the chunk and the output of one flow."""
-    words = ("inputSchema", "streamSchema", "outputSchema")
+    """A list of actions: each schema is the input and the output of one flow."""
+    words = ("inputSchema", "outputSchema")
     return {
         f"/flow/f{n}": {"key": f"/flow/f{n}", "name": f"f{n}"} | dict.fromkeys(words, schema)
         for n, schema in enumerate(schemas)

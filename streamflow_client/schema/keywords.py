@@ -12,11 +12,12 @@ from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from ..text import shown
+from .accepts import text_fits
 from .broken import BrokenSchema
 from .model import FORMATS, Integer, Number, Text
 from .patterns import NoPattern, Patterns
 from .refs import is_list, is_object, step
-from .shapes import ANY, KINDS, NEVER, Entries, Items, Places, Shape, both_texts, name_fits
+from .shapes import ANY, KINDS, NEVER, Entries, Items, Places, Shape, both_texts
 
 Json = Mapping[str, Any]
 
@@ -190,8 +191,8 @@ def _items(schema: Json, place: str) -> Items:
     if not is_list(first):
         raise _broken(place, listed, "is not a list of schemas")
     return Items(
-        first=tuple((step(place, listed, index),) for index in range(len(first))),
-        rest=(step(place, rest),) if rest in schema else ANY,
+        first=tuple(_places(item, step(place, listed, index)) for index, item in enumerate(first)),
+        rest=_places(schema[rest], step(place, rest)) if rest in schema else ANY,
         least=_count(schema, place, "minItems") or 0,
         most=_count(schema, place, "maxItems"),
         unique=_truth(schema, place, "uniqueItems"),
@@ -210,7 +211,8 @@ def _truth(schema: Json, place: str, word: str) -> bool:
 
 def _entries(schema: Json, place: str, help_: Help) -> Entries:
     fields: dict[str, Places] = {
-        name: (step(place, "properties", name),) for name in _object(schema, place, "properties")
+        name: _places(value, step(place, "properties", name))
+        for name, value in _object(schema, place, "properties").items()
     }
     extra, keys, extra_said = _extra(schema, place, help_)
     entries = Entries(
@@ -233,7 +235,7 @@ def _named(entries: Entries, place: str, help_: Help) -> Entries:
         help_.warn(place, "`propertyNames` is not checked")
         return entries
     if isinstance(allowed, Text):
-        fields = {n: places if name_fits(n, allowed) else NEVER for n, places in entries.fields.items()}
+        fields = {n: places if text_fits(n, allowed) else NEVER for n, places in entries.fields.items()}
         return replace(entries, fields=fields, keys=both_texts(entries.keys, allowed))
     fields = {name: entries.at(name) for name in allowed}
     fields |= dict.fromkeys((name for name in entries.fields if name not in fields), NEVER)
@@ -244,7 +246,7 @@ def _extra(schema: Json, place: str, help_: Help) -> tuple[Places, Text, bool]:
     """What stands under names that are no fields, which names these are, and whether that was said."""
     patterns = _object(schema, place, "patternProperties")
     said = "additionalProperties" in schema
-    rest: Places = (step(place, "additionalProperties"),) if said else ANY
+    rest = ANY if not said else _places(schema["additionalProperties"], step(place, "additionalProperties"))
     if not patterns:
         return rest, Text(), said
     pattern, *more = patterns
@@ -255,6 +257,11 @@ def _extra(schema: Json, place: str, help_: Help) -> tuple[Places, Text, bool]:
         return values, Text(patterns=_patterns(pattern, place, "patternProperties", help_)), True
     help_.warn(place, "`patternProperties` is not checked")
     return ANY, Text(), True
+
+
+def _places(value: Any, place: str) -> Places:
+    """The place of a subschema; `false` is the same everywhere, so that what it forbids is seen at once."""
+    return NEVER if value is False else (place,)
 
 
 def _object(schema: Json, place: str, word: str) -> Mapping[str, Any]:

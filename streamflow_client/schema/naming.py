@@ -79,8 +79,9 @@ class Naming:
         if word == "properties":
             return key
         if word in ("anyOf", "oneOf", "allOf"):
-            return self._branch(at, word, int(key) if key.isdigit() else 0)
-        return f"Item{int(key) + 1}" if key.isdigit() and len(key) < 10 else "Value"
+            return self._branch(at, word, _index(key) or 0)
+        index = _index(key)
+        return "Value" if index is None else f"Item{index + 1}"
 
     def _branch(self, at: str, word: str, index: int) -> str:
         """What tells this branch from the others, in a word; nothing where it is the only one but null."""
@@ -89,6 +90,10 @@ class Naming:
         if word == "allOf" or sum(branch != {"type": "null"} for branch in listed) < 2:
             return ""
         return _mark(self._schema(step(at, word, index))) or f"Option{index + 1}"
+
+
+def _index(key: str) -> int | None:
+    return int(key) if key.isascii() and key.isdigit() and len(key) < 10 else None
 
 
 def title_name(schema: Mapping[str, Any]) -> str:
@@ -105,10 +110,10 @@ def _mark(schema: Mapping[str, Any]) -> str:
         return named
     if isinstance(ref, str) and ref.startswith("#/"):
         return tokens(ref)[-1]
-    if not is_object(properties) or not is_list(required):
+    if not is_list(required):
         return ""
     for name in required:
-        field: Any = properties.get(name) if isinstance(name, str) else None
+        field: Any = properties.get(name) if is_object(properties) and isinstance(name, str) else None
         const: Any = field.get("const") if is_object(field) else None
         if isinstance(const, str) and 0 < len(const) <= MAX_TITLE:
             return const

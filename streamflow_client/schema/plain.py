@@ -6,11 +6,9 @@ text (`describe.py`), checks (`core.py`).
 
 from __future__ import annotations
 
-import functools
-import operator
 from collections.abc import Mapping
 from datetime import date, datetime, time
-from typing import Any, Final, Literal, Never, Unpack, cast, get_args
+from typing import Any, Final, Literal, Never, get_args
 
 from pydantic import UUID4
 
@@ -61,46 +59,57 @@ def plain_type(
     def plain(part: Type) -> Any:
         return plain_type(part, types, classes, within)
 
+    result: Any = _SIMPLE.get(type.__class__)
     match type:
         case Text(format=format):
-            return _FORMATS.get(format or "", str)
+            result = _FORMATS.get(format or "", str)
         case Literals(values=values):
-            return _literal(values)
+            result = _literal(values)
         case Array(items=items):
-            return list[plain(items)]
+            result = _of(list, plain(items))
         case Tuple():
-            return _tuple(type, plain(type.rest), [plain(item) for item in type.items])
+            result = _tuple(type, plain(type.rest), [plain(item) for item in type.items])
         case Map(values=values):
-            return dict[str, plain(values)]
+            result = _of(dict, (str, plain(values)))
         case Union(members=members):
-            return either([plain(member) for member in members])
+            result = either([plain(member) for member in members])
         case Ref(name):
-            if name in classes:
-                return classes[name]
-            if name in within:
-                return Any
-            return plain_type(types.definitions[name].type, types, classes, within | {name})
+            result = classes.get(name) or _inlined(name, types, classes, within)
         case _:
-            return _SIMPLE[type.__class__]
+            pass
+    return result
+
+
+def _inlined(name: str, types: Types, classes: Mapping[str, Any], within: frozenset[str]) -> Any:
+    if name in within:
+        return Any
+    return plain_type(types.definitions[name].type, types, classes, within | {name})
 
 
 def _literal(values: tuple[Any, ...]) -> Any:
     """`Literal` knows texts, integers, booleans and null; the rest is told by its kind."""
     known = tuple(value for value in values if isinstance(value, str | int | None))
     others = [value.__class__ for value in values if not isinstance(value, str | int | None)]
-    return either([*([cast("Any", Literal)[known]] if known else []), *others])
+    return either([*([_of(Literal, known)] if known else []), *others])
 
 
 def _tuple(type: Tuple, rest: Any, items: list[Any]) -> Any:
-    if len(items) > (type.min_items or 0):
-        return tuple[either([*items, rest] if rest is not Never else items), ...]
-    return cast("Any", tuple)[(*items, *([] if rest is Never else [Unpack[tuple[rest, ...]]]))]
+    more = [] if rest is Never else [rest]
+    if len(items) > (type.min_items or 0):  # which Python cannot say more exactly
+        return _of(tuple, (either([*items, *more]), ...))
+    return _of(tuple, (*items, *(star for part in more for star in _of(tuple, (part, ...)))))
+
+
+def _of(generic: Any, arguments: Any) -> Any:
+    """`generic[arguments]`, out of the sight of type checkers: these types are made at run time."""
+    return generic[arguments]
 
 
 def either(members: list[Any]) -> Any:
     """A union of annotations."""
-    return Any if Any in members else cast("Any", functools.reduce(operator.or_, map(_typed, members)))
-
-
-def _typed(member: Any) -> Any:
-    return type(None) if member is None else member
+    if Any in members:
+        return Any
+    result, *others = (type(None) if member is None else member for member in members)
+    for member in others:
+        result = result | member
+    return result

@@ -16,7 +16,7 @@ import weakref
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from hashlib import sha256
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Final, Literal, TypeAlias
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Final, Literal, cast
 
 from pydantic import BaseModel, ConfigDict, Field, GetCoreSchemaHandler, create_model
 from pydantic.fields import FieldInfo
@@ -29,7 +29,7 @@ from .plain import either, plain_type
 from .signature import documentation, fields_to_parameters
 
 if TYPE_CHECKING:
-    ModelMeta: TypeAlias = type
+    from pydantic._internal._model_construction import ModelMetaclass as ModelMeta
 else:
     ModelMeta = type(BaseModel)  # pydantic's metaclass has no public name
 
@@ -116,7 +116,9 @@ class _World:
     def __init__(self, key: str, types: Types, role: Role, name: str) -> None:
         self._key = key
         self._made: dict[str, Mapping[str, type[FlowModel]]] = {}
-        self.types, self.role, self.name = types, role, name
+        self.types = types
+        self.role: Role = role
+        self.name = name
 
     def __reduce__(self) -> tuple[Callable[[Types, Role, str], _World], tuple[Types, Role, str]]:
         return _world, (self.types, self.role, self.name)
@@ -200,13 +202,14 @@ def _class(world: _World, name: str, definition: Definition) -> type[FlowModel]:
     record = definition.type
     assert isinstance(record, Record)
     closed = isinstance(record.extra, Nothing) or (world.role == "input" and not record.extra_said)
+    fields: dict[str, Any] = {field.python_name: (Any, _field_info(field)) for field in record.fields}
     class_ = create_model(
         name,
         __base__=FlowModel,
         __module__=_MODULE,
         __doc__=documentation(record, definition.title, definition.description),
         __cls_kwargs__={"extra": "forbid" if closed else "allow"},
-        **{field.python_name: (Any, _field_info(field)) for field in record.fields},
+        **fields,
     )
     class_.__flow_origin__ = _Origin(world, name)
     class_.model_config["defer_build"] = False  # until here: the classes that it refers to were not there
@@ -214,14 +217,11 @@ def _class(world: _World, name: str, definition: Definition) -> type[FlowModel]:
 
 
 def _field_info(field: model.Field) -> FieldInfo:
-    default = {"default": None if field.default is MISSING else field.default}
-    info: FieldInfo = Field(
-        alias=field.name,
-        title=field.title or None,
-        description=field.description or None,
-        **({} if field.required else default),
-    )
-    return info
+    told: dict[str, Any] = {"alias": field.name, "title": field.title or None}
+    told["description"] = field.description or None
+    if not field.required:
+        told["default"] = None if field.default is MISSING else field.default
+    return cast("FieldInfo", Field(**told))
 
 
 def _annotate(class_: type[FlowModel], record: Type, world: _World, classes: Mapping[str, Any]) -> None:
@@ -241,7 +241,7 @@ def _restored(world: _World, name: str) -> type[FlowModel]:
     return world.classes[name]
 
 
-def _reduce_class(class_: type[BaseModel]) -> str | tuple[Any, ...]:
+def _reduce_class(class_: Any) -> Any:
     """How a class pickles: a flow's by its origin, any other by its name, as usual."""
     origin = _origin(class_)
     return class_.__qualname__ if origin is None else (_restored, (origin.world, origin.name))

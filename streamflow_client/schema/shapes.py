@@ -11,8 +11,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Final
 
+from .accepts import text_fits
 from .model import Integer, Number, Text
-from .patterns import finds
 
 ANY_TEXT: Final = Text()
 ANY_NUMBER: Final = Number()
@@ -63,7 +63,7 @@ class Entries:
         """Where the schemas are that the value under this name has to fit."""
         if name in self.fields:
             return self.fields[name]
-        return self.extra if name_fits(name, self.keys) else NEVER
+        return self.extra if text_fits(name, self.keys) else NEVER
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,14 +85,10 @@ class Shape:
     typed: bool = False
     hinted: frozenset[str] = frozenset()
 
-
-def name_fits(name: str, keys: Text) -> bool:
-    """Whether a property may be called that."""
-    return (
-        (keys.min_length is None or len(name) >= keys.min_length)
-        and (keys.max_length is None or len(name) <= keys.max_length)
-        and all(finds(pattern, name) for pattern in keys.patterns)
-    )
+    def is_empty(self) -> bool:
+        """Whether no kind is left."""
+        scalars = self.null or self.boolean or self.number or self.string
+        return not (scalars or self.array or self.object)
 
 
 def both(a: Shape, b: Shape) -> Shape:

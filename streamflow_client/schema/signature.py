@@ -9,6 +9,7 @@ import inspect
 from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
+from ..text import one_line
 from .describe import annotation, default_text
 from .model import MISSING, Field, Record
 
@@ -49,13 +50,15 @@ def _default(field: Field) -> Any:
 
 def documentation(record: Record, title: str, description: str) -> str:
     """The docstring of a class: what the schema says of it, and of each field."""
+    told = "\n".join(map(one_line, (description or title).splitlines()))
     lines = [_field_line(field) for field in record.fields]
     fields = "\n".join(["Fields:", *lines]) if lines else ""
-    return "\n\n".join(part for part in (description or title, fields) if part)
+    return "\n\n".join(part for part in (told, fields) if part)
 
 
 def _field_line(field: Field) -> str:
-    default = "" if field.required else f" = {'…' if field.default is MISSING else default_text(field.default)}"
+    default = "…" if field.default is MISSING else default_text(field.default)
+    value = "" if field.required else f" = {default}"
     wire = f" [{field.name!r}]" if field.name != field.python_name else ""
-    told = " ".join((field.description or field.title).split())
-    return f"    {field.python_name}: {annotation(field.type)}{default}{wire}{': ' if told else ''}{told}"
+    told = one_line(" ".join((field.description or field.title).split()))
+    return f"    {field.python_name}: {annotation(field.type)}{value}{wire}{': ' if told else ''}{told}"
