@@ -1,13 +1,22 @@
 """What a terminal may be shown."""
 
 import json
+from datetime import date
 from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from pydantic import BaseModel, Field
 
-from streamflow_client import FlowCancelledError, FlowError, InternalError, OutputValidationError
+from streamflow_client import (
+    DiscoveryError,
+    FlowCancelledError,
+    FlowError,
+    InternalError,
+    OutputValidationError,
+    UnknownFlowError,
+)
 from streamflow_client.cli.exits import ExitCode, exit_code_of
 from streamflow_client.cli.terminal import readable, safe_json, safe_text
 
@@ -55,6 +64,16 @@ def test_json_stays_the_same_value(value: Any, indent: int | None) -> None:
 
 def test_numbers_that_json_lacks() -> None:
     assert safe_json([float("inf"), float("nan")]) == "[null,null]"
+    assert readable([float("inf"), float("nan")]) == "[null,null]"
+
+
+class Named(BaseModel):
+    class_: int = Field(alias="class")
+
+
+def test_what_is_no_plain_value_is_shown_as_on_the_wire() -> None:
+    assert readable(date(2026, 2, 3)) == "2026-02-03"
+    assert readable([date(2026, 2, 3), Named(**{"class": 1})]) == '["2026-02-03",{"class":1}]'
 
 
 @pytest.mark.parametrize(
@@ -62,6 +81,8 @@ def test_numbers_that_json_lacks() -> None:
     [
         (InternalError("x", status="INTERNAL"), ExitCode.FLOW_FAILED),
         (OutputValidationError.__new__(OutputValidationError), ExitCode.TYPES),
+        (DiscoveryError("x"), ExitCode.NOT_DISCOVERED),
+        (UnknownFlowError("x"), ExitCode.NOT_DISCOVERED),
         (FlowCancelledError("x"), ExitCode.UNEXPECTED),
         (FlowError("x"), ExitCode.UNEXPECTED),
     ],

@@ -37,6 +37,9 @@ def test_every_step(capsys: pytest.CaptureFixture[str]) -> None:
     assert max(map(len, out.splitlines())) <= 96
     told = " ".join(out.replace("│", " ").split())
     for fact in (
+        "<Flow menu(theme: str, dishes: int = 3) -> Menu, streams MenuItem>",
+        "Tonight: harbour: harbour soup, harbour pie",
+        'the server saw: GET /openapi.json, then POST /menu {"data":{"theme":"harbour","dishes":2}}',
         "The lamp of Ada, 51 words",
         "a run of 'story', 51 chunks sent, finished",
         'POST /menu {"data":{"theme":"pirate","dishes":3}}, no stream',
@@ -49,6 +52,7 @@ def test_every_step(capsys: pytest.CaptureFixture[str]) -> None:
         "chunks sent, cancelled; its client left after 0.",
         "pot is warm … the connection is gone; later, in any process: leaves are in three minutes",
         "2 requests, but 1 run",
+        "streamflow-client list URL",
         "streamflow-client run URL FLOW key=value",
     ):
         assert fact in told, fact

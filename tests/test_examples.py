@@ -31,8 +31,21 @@ EXAMPLES = ROOT / "examples"
 
 STORY = "Once upon a time there was a fox. \n(33 characters)\n"
 DISHES = "  4.50  pirate soup\n 12.00  pirate fish\n  5.50  pirate cake\n"
+DISCOVERED = """\
+<Flow menu(theme: str, courses: int = 3) -> Menu, streams MenuItem>
+<Flow story(input: str) -> str, streams str>
+<Flow ticks(input: Any) -> None, streams int>
+(*, theme: str, courses: int = 3)
+The pirate menu
+  4.50  farm soup
+ 12.00  farm fish
+ 16.50
+flow 'menu': the input is not of the flow's input type: thme: Extra inputs are not permitted; \
+did you mean 'theme'?
+"""
 OUTPUTS = {
     "async_iteration": f"{DISHES} 22.00  The pirate menu, 3 dishes\n",
+    "discover": DISCOVERED,
     "final_output": "pirate: The pirate menu, 22.00\nspace: FAILED_PRECONDITION, no kitchen up there\n",
     "sync_script": STORY,
 }
@@ -64,7 +77,7 @@ def outcome(process: subprocess.Popen[str]) -> tuple[int, str, str]:
 
 
 def test_no_example_is_left_out() -> None:
-    elsewhere = {"fastapi_relay", "server", "stub_in_tests"}
+    elsewhere = {"fastapi_relay", "notebook_style", "server", "stub_in_tests"}
     assert {file.stem for file in EXAMPLES.glob("*.py")} == OUTPUTS.keys() | elsewhere
 
 
@@ -77,6 +90,38 @@ def test_programs_with_a_server_and_without(server: StubServer) -> None:
     for (name, *_), process in running.items():
         assert outcome(process) == (0, OUTPUTS[name], "")
     assert server.connections.open == 0
+
+
+@pytest.mark.parametrize(
+    ("own", "flows"), [(False, "['menu', 'story', 'ticks']"), (True, "['menu']")], ids=["server", "own stub"]
+)
+def test_the_notebook_shows_what_a_server_has(
+    server: StubServer,
+    own: bool,
+    flows: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setattr(sys, "argv", ["notebook", "-f", "kernel.json", *([] if own else [server.url])])
+    runpy.run_path(str(EXAMPLES / "notebook_style.py"))
+    lines = iter(capsys.readouterr().out.splitlines())
+    assert "not discovered yet" in next(lines)
+    assert next(lines) == flows
+    assert next(lines) == "<Flow menu(theme: str, courses: int = 3) -> Menu, streams MenuItem>"
+    for told in (
+        "What a caller asks for.",
+        "(*, title: str, total: float)",
+        '  "title": "MenuRequest",',
+        "Menu(title='The pirate menu', total=22.0) 22.0",
+        "MenuItem(name='pirate soup', price=4.5)",
+        "MenuItem(name='pirate fish', price=12.0)",
+        "The pirate menu",
+        "{'title': 'The pirate menu', 'total': 22.0}",
+    ):
+        assert any(line.endswith(told) for line in lines), told  # each after the one before
+    hint, kind = lines
+    assert hint.endswith("did you mean 'theme'?")
+    assert "courses: Input should be a" in kind
 
 
 def test_the_script_tells_where_a_story_broke_off(server: StubServer) -> None:

@@ -102,7 +102,6 @@ def server() -> Iterator[StubServer]:
     """The server that the README tells its reader to start, without its pauses."""
     build: Callable[..., StubServer] = runpy.run_path(str(ROOT / "examples/server.py"))["build"]
     with build(pace=0) as stub:
-        stub.flow("api/menu")(lambda: ["soup"])
         yield stub
 
 

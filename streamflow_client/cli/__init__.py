@@ -2,7 +2,8 @@
 
 In: arguments of a shell. Out: an exit code. This file only tells whether the extra `[cli]` is there;
 typer and rich are imported when a command runs, never by `import streamflow_client`. The options stand
-in `app.py`, what they mean in `arguments.py`, the commands in `run.py` and `demo.py`.
+in `app.py`, what they mean in `arguments.py`, the commands in `run.py`, `listing.py` and
+`demo.py`.
 """
 
 from __future__ import annotations

@@ -1,22 +1,23 @@
 """The options and arguments of every command, as typer reads them.
 
-In: words of a shell. Out: calls of `run.py` and `demo.py`, and their exit codes. What a command does
-does not belong here.
+In: words of a shell. Out: calls of `run.py`, `listing.py` and `demo.py`, and their exit codes. What a
+command does does not belong here.
 """
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from enum import StrEnum
 from typing import Annotated
 
 import typer
 
 from .. import __version__
-from .arguments import BadArgument, RunCall, read_headers, read_input, read_token
+from .arguments import BadArgument, RunCall, Server, read_headers, read_input, read_token
 from .exits import MEANINGS, ExitCode
-from .output import JsonPrinter, TextPrinter, complain, prepare_stdout
+from .listing import list_flows
+from .output import JsonPrinter, Printer, TextPrinter, complain, prepare_stdout
 from .run import ending_of, run_flow
 
 NAME = "streamflow-client"
@@ -75,9 +76,62 @@ def demo() -> None:
     raise typer.Exit(ending_of(play))
 
 
+Url = Annotated[str, typer.Argument(metavar="URL", help="Where the server is: http://localhost:3400")]
+CatalogPlace = Annotated[
+    str | None,
+    typer.Option(
+        "--catalog",
+        metavar="FILE|URL",
+        help="What describes the flows: OpenAPI, or Genkit's actions. By default the server is asked.",
+    ),
+]
+Headers = Annotated[
+    list[str] | None,
+    typer.Option("--header", "-H", metavar="'NAME: VALUE'", help="Send it; may be repeated."),
+]
+Token = Annotated[
+    str | None,
+    typer.Option(
+        "--auth",
+        envvar="STREAMFLOW_TOKEN",
+        metavar="TOKEN",
+        show_default=False,
+        help="A bearer token. The variable is better: others may see a command's words.",
+    ),
+]
+
+
+@app.command("list", epilog=_CODES)
+def list_(
+    url: Url,
+    *,
+    as_json: Annotated[
+        bool,
+        typer.Option(
+            "--json",
+            help='For programs, one JSON document: {"flows":[{"name":…, "input":…}, …], "warnings":[…]}.'
+            " A schema is given with all that its references need.",
+        ),
+    ] = False,
+    header: Headers = None,
+    auth: Token = None,
+    timeout: Annotated[
+        float | None, typer.Option(metavar="SECONDS", help="For each document that is asked for.")
+    ] = None,
+    catalog: CatalogPlace = None,
+) -> None:
+    """Show the flows of a server, with their types."""
+    prepare_stdout(for_programs=as_json)
+
+    def show() -> None:
+        list_flows(_server(url, header, auth, timeout, catalog), as_json=as_json)
+
+    raise typer.Exit(_ending_of(show, JsonPrinter() if as_json else TextPrinter(alone=True)))
+
+
 @app.command(epilog=_CODES)
 def run(
-    url: Annotated[str, typer.Argument(metavar="URL", help="Where the server is: http://localhost:3400")],
+    url: Url,
     flow: Annotated[str, typer.Argument(metavar="FLOW", help="The flow's name.")],
     words: Annotated[
         list[str] | None,
@@ -85,8 +139,8 @@ def run(
             metavar="INPUT",
             show_default=False,
             help="One JSON value; or key=value pairs, which become a JSON object; or - for JSON on"
-            " standard input; or nothing, for no input. The value of a pair is JSON if it can be"
-            " read as such, else text.",
+            " standard input; or nothing, for no input. A value of a pair is what the flow's types say;"
+            " where they are not known, JSON if it can be read as such, else text.",
         ),
     ] = None,
     *,
@@ -101,22 +155,18 @@ def run(
         bool, typer.Option("--unary", help="Only the final output, by a plain request.")
     ] = False,
     protocol: Annotated[
-        Protocol, typer.Option(help="reflection: Genkit's development API.")
-    ] = Protocol.callable,
-    header: Annotated[
-        list[str] | None,
-        typer.Option("--header", "-H", metavar="'NAME: VALUE'", help="Send it; may be repeated."),
-    ] = None,
-    auth: Annotated[
-        str | None,
+        Protocol | None,
         typer.Option(
-            envvar="STREAMFLOW_TOKEN",
-            metavar="TOKEN",
             show_default=False,
-            help="A bearer token. The variable is better: others may see a command's words.",
+            help="reflection: Genkit's development API. By default as the flow was discovered.",
         ),
     ] = None,
-    timeout: Annotated[float | None, typer.Option(metavar="SECONDS", help="For the whole call.")] = None,
+    header: Headers = None,
+    auth: Token = None,
+    timeout: Annotated[
+        float | None, typer.Option(metavar="SECONDS", help="For the whole call, discovery included.")
+    ] = None,
+    catalog: CatalogPlace = None,
 ) -> None:
     """Call a flow: its chunks as they come, its result last.
 
@@ -130,19 +180,33 @@ def run(
     printer = JsonPrinter() if as_json else TextPrinter(alone=unary)
 
     def call() -> None:
-        given = RunCall(
-            url=url,
-            flow=flow,
-            input=read_input(words or [], sys.stdin),
-            headers=read_headers(header or []),
-            token=read_token(auth),
-            protocol=protocol.value,
-            timeout=timeout,
-            unary=unary,
-        )
-        run_flow(given, printer)
+        given = RunCall(flow, read_input(words or [], sys.stdin), unary)
+        run_flow(_server(url, header, auth, timeout, catalog, protocol), given, printer)
 
+    raise typer.Exit(_ending_of(call, printer))
+
+
+def _server(
+    url: str,
+    header: list[str] | None,
+    auth: str | None,
+    timeout: float | None,
+    catalog: str | None,
+    protocol: Protocol | None = None,
+) -> Server:
+    """Raises: BadArgument."""
+    return Server(
+        url=url,
+        headers=read_headers(header or []),
+        token=read_token(auth),
+        timeout=timeout,
+        protocol=None if protocol is None else protocol.value,
+        catalog=catalog,
+    )
+
+
+def _ending_of(action: Callable[[], None], printer: Printer) -> ExitCode:
     try:
-        raise typer.Exit(ending_of(call, printer.failure))
+        return ending_of(action, printer.failure)
     except BadArgument as error:
         raise typer.BadParameter(str(error)) from None

@@ -1,7 +1,7 @@
-"""What the arguments of `run` mean.
+"""What the arguments of `run` and `list` mean.
 
-In: words of a shell, and standard input. Out: JSON values, headers, a `RunCall`. Nothing is sent or
-printed here, and no word is repeated in a message where it may be a secret.
+In: words of a shell, and standard input. Out: JSON values, pairs, headers, a `Server`, a `RunCall`. Nothing
+is sent or printed here, and no word is repeated in a message where it may be a secret.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from pydantic_core import from_json
 from ..calls import check_headers
 from ..wire.codec import UNSET, Unset
 from ..wire.request import ProtocolName
+from .conversion import as_bytes
 
 
 class BadArgument(Exception):
@@ -22,20 +23,40 @@ class BadArgument(Exception):
 
 
 @dataclass(frozen=True, slots=True)
+class Server:
+    """Where a command finds its server, and how it speaks to it.
+
+    Attributes:
+        timeout: seconds for the whole command.
+        protocol: None leaves it to the catalog.
+        catalog: a file or URL; None leaves it to the server.
+    """
+
+    url: str
+    headers: dict[str, str] = field(default_factory=dict[str, str], repr=False)
+    token: str | None = field(default=None, repr=False)
+    timeout: float | None = None
+    protocol: ProtocolName | None = None
+    catalog: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Pairs:
+    """An object, given field by field; the flow's types will tell what the texts are."""
+
+    texts: dict[str, str]
+
+
+@dataclass(frozen=True, slots=True)
 class RunCall:
     """One call of a flow, as the command line asks for it."""
 
-    url: str
     flow: str
-    input: Any | Unset = UNSET
-    headers: dict[str, str] = field(default_factory=dict[str, str], repr=False)
-    token: str | None = field(default=None, repr=False)
-    protocol: ProtocolName = "callable"
-    timeout: float | None = None
+    input: Any | Pairs | Unset = UNSET
     unary: bool = False
 
 
-def read_input(words: Sequence[str], stdin: TextIO) -> Any | Unset:
+def read_input(words: Sequence[str], stdin: TextIO) -> Any | Pairs | Unset:
     """The input: `key=value` pairs, one JSON value, "-" for JSON on `stdin`, or none at all.
 
     Raises:
@@ -47,9 +68,9 @@ def read_input(words: Sequence[str], stdin: TextIO) -> Any | Unset:
         case ["-"]:
             return _json(stdin.buffer.read(), "standard input")
         case [word] if not _is_pair(word):
-            return _json(_bytes(word), "the input")
+            return _json(as_bytes(word), "the input")
         case _:
-            return _object(words)
+            return _pairs(words)
 
 
 def read_headers(lines: Iterable[str]) -> dict[str, str]:
@@ -92,28 +113,16 @@ def _is_pair(word: str) -> bool:
     return "=" in word[1:] and word[0] not in '{["'
 
 
-def _object(words: Iterable[str]) -> dict[str, Any]:
-    pairs: dict[str, Any] = {}
+def _pairs(words: Iterable[str]) -> Pairs:
+    texts: dict[str, str] = {}
     for word in words:
         if not _is_pair(word):
             raise BadArgument(f"{word!r} is not key=value; give pairs, or one JSON value")
         key, _, value = word.partition("=")
-        if key in pairs:
+        if key in texts:
             raise BadArgument(f"{key!r} is given twice")
-        pairs[key] = _json_or_text(value)
-    return pairs
-
-
-def _json_or_text(value: str) -> Any:
-    try:
-        return from_json(_bytes(value), allow_inf_nan=False)
-    except ValueError:
-        return value
-
-
-def _bytes(word: str) -> bytes:
-    """The word as the shell gave it: what is not UTF-8 in it came as surrogates."""
-    return word.encode("utf-8", "surrogateescape")
+        texts[key] = value
+    return Pairs(texts)
 
 
 def _json(text: bytes, what: str) -> Any:

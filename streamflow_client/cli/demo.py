@@ -133,7 +133,9 @@ async def _run_async(code: Callable[[AsyncClient, Stage], Awaitable[None]], url:
 
 def _close(console: Console) -> None:
     text = Text.assemble(
-        "Call a flow of yours:  ",
+        "The flows of your server:  ",
+        ("streamflow-client list URL", "bold"),
+        "\nA call of one of them:      ",
         ("streamflow-client run URL FLOW key=value", "bold"),
         "\nFrom Python: README.md, and the programs in examples/",
     )
@@ -159,6 +161,11 @@ def _last_run(stub: StubServer) -> str:
     run = stub.runs[-1]
     chunks = f"{run.chunks_sent} chunk{'' if run.chunks_sent == 1 else 's'}"
     return f"a run of {run.flow!r}, {chunks} sent, {run.outcome}"
+
+
+def _question_and_call(stub: StubServer) -> str:
+    question, call = stub.requests[-2:]
+    return f"{question.method} {question.path}, then {call.method} {call.path} {call.body.decode()}"
 
 
 def _plain_request(stub: StubServer) -> str:
@@ -189,6 +196,7 @@ def _one_run(stub: StubServer) -> str:
 
 
 STEPS = (
+    Step(demo_steps.discover, _question_and_call),
     Step(demo_steps.story, _last_run),
     Step(demo_steps.menu, _plain_request),
     Step(demo_steps.menus, _at_once),

@@ -24,6 +24,14 @@ class Print(Protocol):
     def __call__(self, *values: object, sep: str = " ", end: str = "\n") -> None: ...
 
 
+def discover(client: Client, print: Print) -> None:
+    """What a server has: its flows, with types made from its schemas."""
+    for name in client.flows:  # asks the server, once
+        print(client.flows[name])
+    menu = client.flows.menu(theme="harbour", dishes=2)
+    print(f"\n{menu.title}: {menu.items[0].name}, {menu.items[1].name}")
+
+
 def story(client: Client, print: Print) -> None:
     """A story, word by word as it is told."""
     request = StoryRequest(hero="Ada", place="the lighthouse")

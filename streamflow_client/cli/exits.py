@@ -8,6 +8,7 @@ from __future__ import annotations
 from enum import IntEnum
 
 from ..errors import (
+    DiscoveryError,
     FlowConnectionError,
     FlowError,
     FlowStatusError,
@@ -30,12 +31,13 @@ class ExitCode(IntEnum):
     INTERRUPTED = 6
     TYPES = 7
     NOT_INSTALLED = 8
+    NOT_DISCOVERED = 9
     CTRL_C = 130  # 128 + SIGINT
     CLOSED_PIPE = 141  # 128 + SIGPIPE
 
 
 MEANINGS = {
-    ExitCode.OK: "the flow ran",
+    ExitCode.OK: "all went well",
     ExitCode.UNEXPECTED: "an unexpected error",
     ExitCode.USAGE: "wrong usage, or bad input",
     ExitCode.FLOW_FAILED: "the flow failed, or its server refused the call",
@@ -44,6 +46,7 @@ MEANINGS = {
     ExitCode.INTERRUPTED: "the stream broke off, or the answer is not the protocol",
     ExitCode.TYPES: "a value is not of its type",
     ExitCode.NOT_INSTALLED: "typer and rich are not installed",
+    ExitCode.NOT_DISCOVERED: "no flows were found",
     ExitCode.CTRL_C: "Ctrl-C",
     ExitCode.CLOSED_PIPE: "the reader of the output went away",
 }
@@ -55,6 +58,7 @@ _CODES: tuple[tuple[type[FlowError], ExitCode], ...] = (
     (StreamInterruptedError, ExitCode.INTERRUPTED),
     (ProtocolError, ExitCode.INTERRUPTED),
     (FlowValidationError, ExitCode.TYPES),
+    (DiscoveryError, ExitCode.NOT_DISCOVERED),
     (FlowError, ExitCode.UNEXPECTED),
 )
 

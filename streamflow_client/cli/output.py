@@ -97,9 +97,14 @@ def complain(line: str, prefix: str = "", style: str = "bold red") -> None:
 
 
 @contextmanager
-def warnings_told() -> Generator[None]:
-    """What the library logs meanwhile, such as a second attempt, becomes a line on standard error."""
+def warnings_told(*, of_catalogs: bool) -> Generator[None]:
+    """What the library logs meanwhile, such as a second attempt, becomes a line on standard error.
+
+    Args:
+        of_catalogs: also what is odd in catalogs and schemas.
+    """
     handler = _Complaints(logging.WARNING)
+    handler.addFilter(lambda record: of_catalogs or record.module != "discovery")
     log.addHandler(handler)
     try:
         yield

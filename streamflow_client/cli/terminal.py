@@ -9,7 +9,7 @@ from __future__ import annotations
 import unicodedata
 from typing import Any
 
-from pydantic_core import to_json
+from pydantic_core import to_json, to_jsonable_python
 
 _HARMLESS = frozenset("\n\t\u200c\u200d")  # the last two join the parts of emoji and of Indic scripts
 
@@ -26,8 +26,9 @@ def safe_json(value: Any, indent: int | None = None) -> str:
 
 
 def readable(value: Any, indent: int | None = None) -> str:
-    """A value for people: texts as they are, all else as JSON."""
-    return safe_text(value) if isinstance(value, str) else safe_json(value, indent)
+    """A value for people: what is a text on the wire as it is, all else as JSON."""
+    plain = to_jsonable_python(value, inf_nan_mode="null")
+    return safe_text(plain) if isinstance(plain, str) else safe_json(plain, indent)
 
 
 def _is_safe(character: str) -> bool:
