@@ -201,6 +201,8 @@ class AsyncFlows:
     before. Dunder and private names, `repr` and `dir` never discover.
     """
 
+    __slots__ = ("_finder",)
+
     def __init__(self, finder: _Finder) -> None:
         self._finder = finder
 
@@ -377,7 +379,7 @@ class AsyncDiscoveredFlow(AsyncFlow[Any, Any, Any]):
         return super().stream_events(calls.input_of(self._definition, input, fields))
 
     def __repr__(self) -> str:
-        return f"<Flow {self._definition.text}>"
+        return f"<Flow {self._definition.types.signature}>"
 
 
 class _LateFlow(AsyncDiscoveredFlow):
@@ -683,7 +685,7 @@ class AsyncFlowStream(Generic[ChunkT, OutputT]):
         elif action is not None:
             await self._read(session)
         while session.notes:
-            log.warning("flow %r: %s", session.call.flow, session.notes.popleft())
+            log.warning("%s: %s", session.subject, session.notes.popleft())
 
     async def _open(self, session: Session[ChunkT, OutputT], action: Open) -> None:
         await self._let_go()

@@ -244,7 +244,7 @@ def input_of(found: FoundFlow, value: Any | Unset, fields: dict[str, Any]) -> An
     if not isinstance(value, Unset):
         raise TypeError(f"flow {found.name!r}: give one input or its fields by keywords, not both")
     if not found.takes_fields:
-        raise TypeError(f"{found.text}: the input is no object, so it has no keywords; give one value")
+        raise TypeError(f"{found.types.signature}: the input is no object, so it has no keywords; give one value")
     unknown = found.unknown_fields(set(fields))
     if unknown:
         error = ValidationError.from_exception_data(

@@ -11,6 +11,7 @@ import inspect
 import logging
 import os
 from collections.abc import Generator
+from dataclasses import dataclass
 from difflib import get_close_matches
 from keyword import iskeyword
 from textwrap import indent
@@ -49,6 +50,33 @@ OPENAPI, ACTIONS = "/openapi.json", "/api/actions"
 _NO_ANSWER = (FlowConnectionError, FlowTimeoutError, FlowCancelledError)
 
 
+@dataclass(frozen=True, slots=True)
+class FlowTypes:
+    """What the schemas of a flow say, as plain data; None for a schema that the catalog does not tell."""
+
+    name: str
+    input: Types | None
+    chunk: Types | None
+    output: Types | None
+
+    @classmethod
+    def read(cls, spec: FlowSpec) -> FlowTypes:
+        """Raises: DiscoveryError: a schema is broken."""
+        return cls(
+            spec.name,
+            input=_read_types(spec, "input", spec.input_schema),
+            chunk=_read_types(spec, "chunk", spec.chunk_schema),
+            output=_read_types(spec, "output", spec.output_schema),
+        )
+
+    @property
+    def signature(self) -> str:
+        """The flow on one line: `menu(theme: str, dishes: int = 3) -> Menu, streams Item`."""
+        from .schema.describe import signature
+
+        return signature(self.name, self.input, self.chunk, self.output)
+
+
 class FoundFlow(FlowDef[Any, Any, Any]):
     """A flow's definition made from a catalog: its types come from the server's schemas.
 
@@ -56,23 +84,20 @@ class FoundFlow(FlowDef[Any, Any, Any]):
         DiscoveryError: a schema is broken.
     """
 
-    __slots__ = ("_chunk", "_classes", "_input", "_output", "spec", "text")
+    __slots__ = ("_chunk", "_classes", "_input", "_output", "spec", "types")
 
     def __init__(self, spec: FlowSpec, base: BaseUrl) -> None:
-        from .schema.describe import signature
-
         self.spec = spec
-        self._input = _built(spec, "input", spec.input_schema)
-        self._chunk = _built(spec, "chunk", spec.chunk_schema)
-        self._output = _built(spec, "output", spec.output_schema)
-        all_three = (self._input, self._chunk, self._output)
-        forms = (Any if built is None else built.form for built in all_three)
+        self.types = types = FlowTypes.read(spec)
+        self._input = _built(spec, "input", types.input)
+        self._chunk = _built(spec, "chunk", types.chunk)
+        self._output = _built(spec, "output", types.output)
+        forms = (Any if built is None else built.form for built in (self._input, self._chunk, self._output))
         super().__init__(
             spec.name,
             **dict(zip(("input", "chunk", "output"), forms, strict=True)),
             path=None if spec.path is None else base.path + spec.path,
         )
-        self.text = signature(spec.name, *map(_types, all_three))
         self._classes: dict[type, type] = {}
 
     def codec(self, *, strict: bool) -> Codec[Any, Any, Any]:
@@ -86,12 +111,12 @@ class FoundFlow(FlowDef[Any, Any, Any]):
     @property
     def takes_fields(self) -> bool:
         """Whether the input is, or may be, an object."""
-        types = _types(self._input)
+        types = self.types.input
         return types is None or _may_be_object(types.root, types, set())
 
     def unknown_fields(self, names: set[str]) -> list[str]:
         """Those of `names` that the input's schema does not name, though it may tolerate them."""
-        record = _record(_types(self._input))
+        record = _record(self.types.input)
         if record is None or not isinstance(record.extra, Anything):
             return []  # any name may be one, or validation says which may not
         known = {field.name for field in record.fields} | {field.python_name for field in record.fields}
@@ -99,7 +124,7 @@ class FoundFlow(FlowDef[Any, Any, Any]):
 
     def close_fields(self, name: str) -> list[str]:
         """Known fields of the input that resemble `name`."""
-        record = _record(_types(self._input))
+        record = _record(self.types.input)
         known = [] if record is None else [field.python_name for field in record.fields]
         return get_close_matches(name, known)
 
@@ -123,7 +148,7 @@ class FoundFlow(FlowDef[Any, Any, Any]):
         models = [each.model for each in built if each is not None and each.model is not None]
         named = {model.__name__: model.__doc__ for model in models}
         parts = [f"{name}:\n{indent(text, '    ')}" for name, text in named.items() if text]
-        return "\n\n".join(part for part in (self.text, self.spec.description, *parts) if part)
+        return "\n\n".join(part for part in (self.types.signature, self.spec.description, *parts) if part)
 
     def of(self, flow_class: type[FlowT]) -> type[FlowT]:
         """A class of flows for this one alone, so that `help` and `inspect.signature` show its fields."""
@@ -270,16 +295,14 @@ def _read(answer: bytes | FlowError | None, url: str, protocol: ProtocolName) ->
     return catalog
 
 
-def _built(spec: FlowSpec, role: Role, schema: Schema | None) -> Built | None:
+def _read_types(spec: FlowSpec, role: Role, schema: Schema | None) -> Types | None:
     """Raises: DiscoveryError."""
     from .schema.read import BrokenSchema, read_types
-    from .schema.runtime import build
 
     if schema is None:
         return None
-    name = class_name(f"{spec.name} {role}")
     try:
-        types = read_types(schema, name=name)
+        types = read_types(schema, name=_class_name(spec, role))
     except BrokenSchema as error:
         raise DiscoveryError(
             f"its {role} schema (in {spec.source}) is broken: {error}; "
@@ -288,11 +311,17 @@ def _built(spec: FlowSpec, role: Role, schema: Schema | None) -> Built | None:
         ) from None
     for warning in types.warnings:
         log.warning("flow %r: %s schema: %s", spec.name, role, warning)
-    return build(types, role=role, name=name)
+    return types
 
 
-def _types(built: Built | None) -> Types | None:
-    return None if built is None else built.types
+def _built(spec: FlowSpec, role: Role, types: Types | None) -> Built | None:
+    from .schema.runtime import build
+
+    return None if types is None else build(types, role=role, name=_class_name(spec, role))
+
+
+def _class_name(spec: FlowSpec, role: Role) -> str:
+    return class_name(f"{spec.name} {role}")
 
 
 def _record(types: Types | None) -> Record | None:

@@ -123,6 +123,11 @@ class Session(Generic[ChunkT, OutputT]):
     # --- what the driver and the stream ask ----------------------------------------------------------
 
     @property
+    def subject(self) -> str:
+        """What the log calls it."""
+        return f"flow {self.call.flow!r}" if self.call.flow else without_secrets(self.call.url)
+
+    @property
     def is_answering(self) -> bool:
         """Whether a response is there, and it is no error."""
         return self._state is _State.READING and not self._response.is_error

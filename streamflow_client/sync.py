@@ -195,6 +195,8 @@ class Flows:
     and `dir` never do.
     """
 
+    __slots__ = ("_finder",)
+
     def __init__(self, finder: _Finder) -> None:
         self._finder = finder
 
@@ -372,7 +374,7 @@ class DiscoveredFlow(Flow[Any, Any, Any]):
         return super().stream_events(calls.input_of(self._definition, input, fields))
 
     def __repr__(self) -> str:
-        return f"<Flow {self._definition.text}>"
+        return f"<Flow {self._definition.types.signature}>"
 
 
 class FlowStream(Generic[ChunkT, OutputT]):
@@ -585,7 +587,7 @@ class FlowStream(Generic[ChunkT, OutputT]):
         elif action is not None:
             self._read(session)
         while session.notes:
-            log.warning("flow %r: %s", session.call.flow, session.notes.popleft())
+            log.warning("%s: %s", session.subject, session.notes.popleft())
 
     def _open(self, session: Session[ChunkT, OutputT], action: Open) -> None:
         self._let_go()

@@ -166,7 +166,7 @@ def test_forms(form: Any, payload: bytes, value: Any) -> None:
 
 @pytest.mark.parametrize("role", ["input", "chunk", "output"])
 def test_an_unusable_type_is_named(role: str) -> None:
-    forms = {"input": Any, "chunk": Any, "output": Any} | {role: 5}
+    forms: dict[str, Any] = {"input": Any, "chunk": Any, "output": Any} | {role: 5}
     with pytest.raises(TypeError, match=f"flow 'f': pydantic cannot use its {role} type: Unable"):
         Codec[Any, Any, Any]("f", **forms, strict=False)
 

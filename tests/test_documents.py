@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from streamflow_client import Retry, Timeout, calls
+from streamflow_client import FlowDef, Retry, Timeout, calls
 from streamflow_client.call import Break, Done, Failed, Open, Read, Wait
 from streamflow_client.errors import FlowTimeoutError, NotFoundError, ProtocolError, UnknownFlowError
 from streamflow_client.session import Session
@@ -119,7 +119,7 @@ def test_what_is_no_document_is_a_clear_error(status: int, body: bytes, headers:
 def test_a_late_session_becomes_the_call_of_its_flow() -> None:
     late = calls.late_session(settings(), "menu")
     assert (late.call.flow, late.stream_id, late.received) == ("menu", None, 0)
-    found = calls.new_session(settings(), calls.FlowDef("menu", chunk=int), b"1", streaming=True)
+    found = calls.new_session(settings(), FlowDef("menu", chunk=int), b"1", streaming=True)
     late.become(found)
     action = late.step(0.0)
     assert isinstance(action, Open)

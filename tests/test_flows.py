@@ -276,6 +276,8 @@ def test_looking_around_never_asks_the_server(driver: Driver, stub: StubServer) 
         assert "not discovered yet" in repr(flows)
         assert "menu" not in dir(flows)
         assert copy.copy(flows) is not flows
+        with pytest.raises(AttributeError):
+            flows.menu = 3
         assert inspect.signature(type(flows)).parameters
         pydoc.render_doc(flows)
     assert stub.requests == []
@@ -547,11 +549,15 @@ def test_a_base_url_with_a_path_has_its_catalog_below(driver: Driver) -> None:
 
 
 @every
-def test_a_document_that_is_lost_is_asked_for_again(driver: Driver, stub: StubServer) -> None:
+def test_a_document_that_is_lost_is_asked_for_again(
+    driver: Driver, stub: StubServer, caplog: pytest.LogCaptureFixture
+) -> None:
     stub.script(OPENAPI, f.close_before_response(), f.status(503, retry_after=0), None)
     with driver.client(stub) as client:
         assert client.flows.shout("a") == "A"
     assert asked(stub) == [OPENAPI] * 3
+    told = [record.getMessage() for record in caplog.records]
+    assert [line.partition(": ")[0] for line in told] == [stub.url + OPENAPI] * 2
 
 
 @every

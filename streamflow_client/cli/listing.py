@@ -12,14 +12,13 @@ from typing import Any
 
 from rich.text import Text
 
-from ..discovery import FoundFlow
+from ..discovery import FlowTypes
 from ..errors import DiscoveryError
 from ..schema.broken import BrokenSchema
 from ..schema.catalog import Catalog, FlowSpec
 from ..schema.document import is_list, is_object
 from ..schema.model import Schema
 from ..schema.refs import Document, tokens
-from ..sync import Client
 from .arguments import Server
 from .output import PipedConsole, emit, warnings_told
 from .run import open_client
@@ -45,20 +44,18 @@ def list_flows(server: Server, *, as_json: bool) -> None:
     """
     with open_client(server) as client, warnings_told(of_catalogs=True):
         catalog = client.discover()
-        flows = (_listed(client, spec) for spec in catalog.values())
+        flows = map(_listed, catalog.values())
         if as_json:
             _print_document(catalog, flows)
         else:
             _print_lines(catalog, flows)
 
 
-def _listed(client: Client, spec: FlowSpec) -> Listed:
+def _listed(spec: FlowSpec) -> Listed:
     try:
-        found = client.flows[spec.name].definition
+        return Listed(spec, FlowTypes.read(spec).signature, None)
     except DiscoveryError as error:
         return Listed(spec, None, error.message)
-    assert isinstance(found, FoundFlow)
-    return Listed(spec, found.text, None)
 
 
 # --- for people ---

@@ -18,7 +18,6 @@ from ..discovery import FoundFlow
 from ..errors import DiscoveryError, FlowError, FlowTimeoutError, NotFoundError, UnknownFlowError
 from ..options import Timeout
 from ..schema.catalog import Catalog
-from ..schema.read import read_types
 from ..sync import Client, Flow
 from ..wire.codec import UNSET, Unset
 from .arguments import BadArgument, Pairs, RunCall, Server
@@ -135,11 +134,11 @@ def _input(flow: Flow[Any, Any, Any], given: Any | Pairs | Unset) -> Any | Unset
     if not isinstance(given, Pairs):
         return given
     found = flow.definition
-    schema = found.spec.input_schema if isinstance(found, FoundFlow) else None
-    if schema is None or not isinstance(found, FoundFlow):
+    types = found.types.input if isinstance(found, FoundFlow) else None
+    if types is None or not isinstance(found, FoundFlow):
         return untyped(given.texts)
     fields: dict[str, Any] = {}
-    for name, value in typed(given.texts, read_types(schema, name=found.name)):
+    for name, value in typed(given.texts, types):
         if name in fields:
             raise BadArgument(f"{name!r} is given twice, by two of its names")
         fields[name] = value

@@ -51,6 +51,25 @@ def wrong_options() -> None:
     Client("x", timeout="5")  # type: ignore[arg-type]
     Client("x", retry=3)  # type: ignore[arg-type]
     Client("x", protocol="other")  # type: ignore[arg-type]
-    Client("x", {})  # type: ignore[call-arg]
+    Client("x", None)  # type: ignore[call-arg]
     Timeout(connect="1")  # type: ignore[arg-type]
     Retry().attempts = 3  # type: ignore[misc]
+
+
+def wrong_catalogs() -> None:
+    Client("x", catalog=5)  # type: ignore[arg-type]
+    Client("x", catalog=b"flows.json")  # type: ignore[arg-type]
+    AsyncClient("x", catalog={})  # type: ignore[arg-type]
+
+
+async def wrong_flows(client: Client, async_client: AsyncClient) -> None:
+    client.flows[3]  # type: ignore[index]
+    for _ in client.flows.menu.stream():  # fine
+        pass
+    for _ in async_client.flows.menu.stream():  # type: ignore[attr-defined]
+        pass
+    async with client.flows.menu.stream():  # type: ignore[attr-defined]
+        pass
+    await client.discover()  # type: ignore[misc]
+    async_client.discover().flows  # type: ignore[attr-defined]
+    client.flows.menu = 3  # type: ignore[attr-defined]
