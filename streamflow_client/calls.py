@@ -244,7 +244,8 @@ def input_of(found: FoundFlow, value: Any | Unset, fields: dict[str, Any]) -> An
     if not isinstance(value, Unset):
         raise TypeError(f"flow {found.name!r}: give one input or its fields by keywords, not both")
     if not found.takes_fields:
-        raise TypeError(f"{found.types.signature}: the input is no object, so it has no keywords; give one value")
+        what = "the input is no object, so it has no keywords; give one value"
+        raise TypeError(f"{found.types.signature}: {what}")
     unknown = found.unknown_fields(set(fields))
     if unknown:
         error = ValidationError.from_exception_data(

@@ -86,17 +86,15 @@ class FoundFlow(FlowDef[Any, Any, Any]):
 
     __slots__ = ("_chunk", "_classes", "_input", "_output", "spec", "types")
 
-    def __init__(self, spec: FlowSpec, base: BaseUrl) -> None:
+    def __init__(self, spec: FlowSpec) -> None:
         self.spec = spec
         self.types = types = FlowTypes.read(spec)
         self._input = _built(spec, "input", types.input)
         self._chunk = _built(spec, "chunk", types.chunk)
         self._output = _built(spec, "output", types.output)
-        forms = (Any if built is None else built.form for built in (self._input, self._chunk, self._output))
+        # no path: a flow of a catalog lies below the base URL, where its name says
         super().__init__(
-            spec.name,
-            **dict(zip(("input", "chunk", "output"), forms, strict=True)),
-            path=None if spec.path is None else base.path + spec.path,
+            spec.name, input=_form(self._input), chunk=_form(self._chunk), output=_form(self._output)
         )
         self._classes: dict[type, type] = {}
 
@@ -228,7 +226,7 @@ class Discovery:
         with self._lock:
             assert self._catalog is not None, "only asked once the catalog is known"
             if name not in self._found:
-                self._found[name] = FoundFlow(self._catalog[name], self._base)
+                self._found[name] = FoundFlow(self._catalog[name])
             return self._found[name]
 
     def _learn(self, catalog: Catalog) -> None:
@@ -318,6 +316,10 @@ def _built(spec: FlowSpec, role: Role, types: Types | None) -> Built | None:
     from .schema.runtime import build
 
     return None if types is None else build(types, role=role, name=_class_name(spec, role))
+
+
+def _form(built: Built | None) -> Any:
+    return Any if built is None else built.form
 
 
 def _class_name(spec: FlowSpec, role: Role) -> str:

@@ -549,6 +549,35 @@ def test_a_base_url_with_a_path_has_its_catalog_below(driver: Driver) -> None:
 
 
 @every
+def test_a_catalog_does_not_move_its_flows(driver: Driver) -> None:
+    with StubServer("go") as stub:
+        stub.flow("echo", path="/my app/ö/a b")(lambda text: text)
+        paths = {
+            "/a%20b": {
+                "post": {
+                    "requestBody": {
+                        "content": {
+                            "application/json": {"schema": {"type": "object", "properties": {"data": {}}}}
+                        }
+                    },
+                    "responses": {
+                        "200": {
+                            "content": {"text/event-stream": {"itemSchema": {"properties": {"message": {}}}}}
+                        }
+                    },
+                }
+            }
+        }
+        document = json.dumps(
+            {"openapi": "3.2.0", "servers": [{"url": "http://elsewhere/x"}], "paths": paths}
+        )
+        catalog = Catalog.parse(document, source="x")
+        with driver.client(stub, url=stub.url + "/my%20app/%C3%B6", catalog=catalog) as client:
+            assert client.flows["a b"]("text") == "text"
+    assert "servers" in catalog.warnings[0]
+
+
+@every
 def test_a_document_that_is_lost_is_asked_for_again(
     driver: Driver, stub: StubServer, caplog: pytest.LogCaptureFixture
 ) -> None:
