@@ -7,7 +7,8 @@ with Client("http://localhost:3400") as client:
     result = menu(MenuRequest(theme="pirate"))
 """
 
-from .aio import AsyncClient, AsyncDiscoveredFlow, AsyncFlow, AsyncFlows, AsyncFlowStream
+from .aio import AsyncClient, AsyncDiscoveredFlow, AsyncFlow, AsyncFlows
+from .aio_stream import AsyncFlowStream
 from .calls import Liveness
 from .errors import (
     AbortedError,
@@ -47,7 +48,8 @@ from .flowdef import FlowDef
 from .options import Retry, Timeout
 from .schema.catalog import Catalog, FlowSpec
 from .schema.model import Schema
-from .sync import Client, DiscoveredFlow, Flow, Flows, FlowStream
+from .sync import Client, DiscoveredFlow, Flow, Flows
+from .sync_stream import FlowStream
 from .ticket import Ticket
 from .timeline import Attempt, Timeline
 from .transport.defaults import default_async_http_client, default_http_client

@@ -1,42 +1,30 @@
-"""The synchronous driver: `Client`, `Flow`, `FlowStream`. Its twin `aio.py` has the same methods in the
-same order.
+"""The synchronous client: `Client`, its `Flows`, `Flow` and `DiscoveredFlow`. Its twin `aio.py` has the same
+methods in the same order.
 
-In: a caller's calls. Out: typed chunks and outputs. The session decides everything; this file only opens
-requests, reads bodies, waits, and lets go. Out of place here: policy, parsing, what an error means.
+In: a caller's calls. Out: streams, outputs, catalogs. Out of place here: requests and what comes of them
+(`sync_stream.py`), policy, what schemas mean.
 """
 
 from __future__ import annotations
 
-import socket
-import warnings
-from collections import deque
-from collections.abc import Callable, Iterator
-from contextlib import suppress
+from collections.abc import Iterator
 from dataclasses import replace
-from threading import Lock, RLock
-from time import monotonic
 from types import TracebackType
 from typing import Any, Generic, Self, cast, overload
-from weakref import ref
 
-import httpx
 from httpx_sse import ServerSentEvent
 from typing_extensions import TypeForm, TypeVar
 
 from . import calls
-from .call import Action, Done, Failed, Faulty, Open, Wait
-from .calls import KEEP, Auth, HeaderSource, Keep, Liveness, Settings, log
+from .calls import KEEP, Auth, HeaderSource, Keep, Settings
 from .discovery import Discovery, FoundFlow, Source
 from .errors import FlowError
 from .flowdef import FlowDef
 from .options import DEFAULT_MAX_EVENT_BYTES, DEFAULT_MAX_RESPONSE_BYTES, Retry, Timeout
 from .schema.catalog import Catalog, FlowSpec
 from .session import Session
+from .sync_stream import FlowStream, Http
 from .ticket import Ticket
-from .transport.defaults import default_http_client
-from .transport.exchange import Exchange, running
-from .transport.failures import report
-from .transport.foreign import Watch, time_outs
 from .wire.codec import UNSET, Unset
 from .wire.request import ProtocolName
 
@@ -96,7 +84,7 @@ class Client:
             auth=auth,
         )
         discovery = Discovery(self._settings.base, protocol, catalog)
-        self._http = _Http(http_client)
+        self._http = Http(http_client)
         self._finder = _Finder(self._http, self._settings, discovery)
 
     @overload
@@ -234,7 +222,7 @@ class Flows:
 class Flow(Generic[InputT, ChunkT, OutputT]):
     """One flow of a server. Made by `client.flow(…)`; call it, or stream it."""
 
-    def __init__(self, http: _Http, settings: Settings, definition: FlowDef[InputT, ChunkT, OutputT]) -> None:
+    def __init__(self, http: Http, settings: Settings, definition: FlowDef[InputT, ChunkT, OutputT]) -> None:
         self._http = http
         self._settings = settings
         self._definition = definition
@@ -338,7 +326,7 @@ class DiscoveredFlow(Flow[Any, Any, Any]):
 
     _definition: FoundFlow
 
-    def __init__(self, http: _Http, settings: Settings, found: FoundFlow) -> None:
+    def __init__(self, http: Http, settings: Settings, found: FoundFlow) -> None:
         super().__init__(http, replace(settings, protocol=found.spec.protocol), found)
 
     @property
@@ -377,306 +365,10 @@ class DiscoveredFlow(Flow[Any, Any, Any]):
         return f"<Flow {self._definition.types.signature}>"
 
 
-class FlowStream(Generic[ChunkT, OutputT]):
-    """One running flow: iterate its chunks, ask for its `result()`, or both.
-
-    Leaving a `for` loop early leaves the stream open; leaving its `with` block, `close()`, exhaustion and
-    any error free the connection.
-    """
-
-    def __init__(
-        self,
-        http: _Http,
-        settings: Settings,
-        session: Session[ChunkT, OutputT],
-        restart: Callable[[Any], Session[ChunkT, OutputT]],
-    ) -> None:
-        self._http = http
-        self._settings = settings
-        self._restart = restart
-        self._reader = Lock()
-        self._run(session)
-
-    def _run(self, session: Session[ChunkT, OutputT]) -> None:
-        self._session = session
-        self._ready = session.ready
-        self._exchange = Exchange(session)
-        self._response: httpx.Response | None = None
-        self._body: Iterator[bytes] | None = None
-        self._watch: Watch | None = None
-        self._told = False
-
-    # --- what is known so far -----------------------------------------------------------------------
-
-    @property
-    def received(self) -> int:
-        """Chunks that were delivered, or drained by `result()`."""
-        return self._session.received
-
-    @property
-    def stream_id(self) -> str | None:
-        """The id of a durable stream, a secret; None where the server issued none."""
-        return self._session.stream_id
-
-    @property
-    def trace_id(self) -> str | None:
-        """The server's trace id, where it told one."""
-        return self._session.trace_id
-
-    @property
-    def response(self) -> httpx.Response | None:
-        """Status and headers of the newest response; its body is ours to read. None before the first."""
-        return self._response
-
-    @property
-    def liveness(self) -> Liveness:
-        """When the last byte, comment and chunk came."""
-        return Liveness(*self._session.liveness)
-
-    def ticket(self) -> Ticket | None:
-        """Where `flow.resume` can go on, in any process; None where the server issued no id."""
-        return self._session.ticket()
-
-    # --- reading ------------------------------------------------------------------------------------
-
-    def __iter__(self) -> Self:
-        return self
-
-    def __next__(self) -> ChunkT:
-        try:
-            item = self._ready.popleft()
-        except IndexError:
-            item = self._pull()
-        if isinstance(item, Faulty):
-            raise self._stamped(item.error) from None
-        return item
-
-    def result(self) -> OutputT:
-        """The final output. Chunks not read yet are drained: counted, not validated, not kept.
-
-        Raises:
-            FlowError: how the call ended, if not with an output of its type.
-        """
-        session = self._advance(calls.never, drain=True)
-        outcome = session.outcome
-        if isinstance(outcome, Done):
-            return outcome.output
-        assert outcome is not None, "a call that was waited for has ended"
-        raise session.stamped(outcome.error, monotonic()) from None
-
-    def restart(self, input: Any = UNSET, /) -> None:
-        """Cancel the running call and start the flow anew; nothing of the old answer is delivered.
-
-        Raises:
-            InputValidationError: nothing was cancelled, nothing is sent.
-        """
-        session = self._restart(input)
-        self.cancel()
-        with self._reader:  # whoever reads was woken by that, and lets go
-            self._session.settle(monotonic())
-            self._end()
-            self._run(session)
-
-    # --- stopping -----------------------------------------------------------------------------------
-
-    def cancel(self) -> None:
-        """Stop the call, from any thread. Its reader raises FlowCancelledError at once; the server is
-        told where the protocol can. Does nothing after the terminal frame."""
-        self._exchange.cancel("the stream was cancelled", tell=True)
-
-    def close(self) -> None:
-        """Let go of the call and free its connection. A blocked reader raises FlowCancelledError."""
-        self._exchange.cancel("the stream was closed")
-        if self._reader.acquire(blocking=False):
-            try:
-                self._session.settle(monotonic())
-                self._end()
-            finally:
-                self._reader.release()
-
-    def __enter__(self) -> Self:
-        session = self._advance(calls.has_response)
-        if isinstance(session.outcome, Failed):
-            raise self._stamped(session.outcome.error) from None
-        return self
-
-    def __exit__(
-        self,
-        exc_type: type[BaseException] | None,
-        exc: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self.close()
-
-    def __del__(self) -> None:
-        if getattr(self, "_body", None) is not None:
-            forgotten = not self._exchange.stopped
-            self._exchange.sever()
-            self._http.live.pop(self._exchange, None)
-            self._http.graves.append((self._body, self._response))
-            if self._watch is not None:
-                self._watch.forget()
-            if forgotten:
-                warnings.warn(
-                    f"unclosed stream of flow {self._session.call.flow!r}",
-                    ResourceWarning,
-                    stacklevel=1,
-                    source=self,
-                )
-
-    def __repr__(self) -> str:
-        state = "ended" if self._session.outcome is not None else f"{self.received} chunks received"
-        return f"FlowStream({self._session.call.flow!r}, {state})"
-
-    # --- driving the session ------------------------------------------------------------------------
-
-    def _pull(self) -> ChunkT | Faulty:
-        """The next chunk, or what stands for one."""
-        while True:
-            session = self._advance(calls.has_chunk)  # by now another thread may have restarted the stream
-            with suppress(IndexError):  # or have cancelled it
-                return session.ready.popleft()
-            if isinstance(session.outcome, Failed):
-                raise session.stamped(session.outcome.error, monotonic()) from None
-            if session.outcome is not None:
-                raise StopIteration
-
-    def _advance(
-        self, enough: Callable[[Session[Any, Any]], bool], *, drain: bool = False
-    ) -> Session[ChunkT, OutputT]:
-        """Take steps until there is enough or the call has ended. One reader at a time."""
-        self._take_turn()
-        session = self._session
-        try:
-            self._exchange.waits(drain=drain)
-            while session.outcome is None and not enough(session):
-                self._step(session)
-            if session.outcome is not None:
-                self._end()
-        except BaseException:
-            self._interrupted()
-            raise
-        finally:
-            self._exchange.rests()
-            self._reader.release()
-        return session
-
-    def _take_turn(self) -> None:
-        """One reader at a time; but whoever closes or restarts the stream is waited for.
-
-        Raises: RuntimeError.
-        """
-        if not self._reader.acquire(blocking=self._exchange.stopped):
-            raise RuntimeError("the stream is being read already")
-
-    def _interrupted(self) -> None:
-        """Whatever breaks into a read (a cancelled task, Ctrl-C, a caller's auth) ends the call."""
-        self._exchange.cancel("the read was interrupted", tell=True)
-        self._session.settle(monotonic())
-        self._end()
-
-    def _step(self, session: Session[ChunkT, OutputT]) -> None:
-        """Take the one action that the session wants next."""
-        with self._exchange.lock:
-            action: Action | None = None if session.settle(monotonic()) else session.step(monotonic())
-        if isinstance(action, Open):
-            self._open(session, action)
-        elif isinstance(action, Wait):
-            self._let_go()
-            self._sleep(session, action.seconds)
-        elif action is not None:
-            self._read(session)
-        while session.notes:
-            log.warning("%s: %s", session.subject, session.notes.popleft())
-
-    def _open(self, session: Session[ChunkT, OutputT], action: Open) -> None:
-        self._let_go()
-        self._http.live[self._exchange] = ref(self)
-        request = self._http.request(self._settings, self._exchange, action)
-        token = running.set(self._exchange)
-        try:
-            response = self._http.send(self._settings, self._exchange, request)
-        except Exception as error:  # noqa: BLE001 - `report` raises again what is not the network's
-            report(error, self._exchange)
-            return
-        finally:
-            running.reset(token)
-        self._response, self._body = response, iter(response.stream)  # type: ignore[arg-type]
-        if not self._exchange.bound:
-            self._watch = Watch(self._exchange, response)
-        with self._exchange.lock:
-            session.head(response.status_code, response.reason_phrase, response.headers, monotonic())
-
-    def _read(self, session: Session[ChunkT, OutputT]) -> None:
-        assert self._body is not None
-        try:
-            data = next(self._body, None)
-        except Exception as error:  # noqa: BLE001 - `report` raises again what is not the network's
-            report(error, self._exchange)
-            return
-        with self._exchange.lock:
-            if data is not None:
-                session.data(data, monotonic())
-            elif self._exchange.timed_out:
-                session.expired(monotonic())
-            else:
-                session.eof(monotonic())
-
-    def _sleep(self, session: Session[ChunkT, OutputT], seconds: float) -> None:
-        """Wait on a socket that nobody writes to, but that cancelling shuts down."""
-        ours, theirs = socket.socketpair()
-        with ours, theirs:
-            self._exchange.attach(ours)
-            ours.settimeout(seconds)
-            with suppress(OSError):
-                ours.recv(1)
-            self._exchange.detach()
-        with self._exchange.lock:
-            session.woke(monotonic())
-
-    def _let_go(self) -> None:
-        """Free the connection: for reuse after a clean end, else for good."""
-        body, self._body = self._body, None
-        response = self._response
-        if body is not None and response is not None:
-            if not self._session.clean or not self._exchange.reachable or not self._drain(body):
-                self._exchange.sever()
-            if self._watch is not None:
-                self._watch.stop()
-            self._exchange.detach()
-            with suppress(Exception):
-                response.close()
-
-    def _drain(self, body: Iterator[bytes]) -> bool:
-        """What little follows the terminal frame. False: too late or cut off, not to be used again."""
-        self._exchange.begin_draining()
-        try:
-            for _ in body:
-                pass
-        except Exception:  # noqa: BLE001 - whatever it was, the connection is not used again
-            return False
-        finally:
-            self._exchange.end_draining()
-        return True
-
-    def _end(self) -> None:
-        """The call is over: free its connection, and tell the server if its run should stop too."""
-        self._let_go()
-        self._http.live.pop(self._exchange, None)
-        if self._session.wants_telling and not self._told:
-            self._told = True
-            session = calls.cancel_session(self._settings, self._session)
-            with suppress(Exception):
-                FlowStream(self._http, self._settings, session, lambda _: session).result()
-
-    def _stamped(self, error: FlowError) -> FlowError:
-        return self._session.stamped(error, monotonic())
-
-
 class _Finder:
     """Finds out what flows the server has, with the requests and options of one client."""
 
-    def __init__(self, http: _Http, settings: Settings, discovery: Discovery) -> None:
+    def __init__(self, http: Http, settings: Settings, discovery: Discovery) -> None:
         self.http = http
         self.settings = settings
         self.discovery = discovery
@@ -708,56 +400,3 @@ class _Finder:
             return FlowStream(self.http, self.settings, session, lambda _: session).result()
         except FlowError as error:
             return error
-
-
-class _Http:
-    """The HTTP client of a `Client` and its copies, and the calls that run on it."""
-
-    def __init__(self, http_client: Any) -> None:
-        calls.check_client(http_client, closes_by="close")
-        self.owned = http_client is None
-        self.client: httpx.Client = default_http_client() if self.owned else http_client
-        self.live: dict[Exchange, ref[FlowStream[Any, Any]]] = {}
-        self.graves: deque[tuple[Any, Any]] = deque()
-        self.searching = RLock()
-
-    def request(self, settings: Settings, exchange: Exchange, action: Open) -> httpx.Request:
-        """The request of one attempt, with the caller's headers as they are now."""
-        self.bury()
-        exchange.begin(owned=self.owned)
-        source: HeaderSource | None = settings.headers
-        given = source() if callable(source) else source
-        return self.client.build_request(
-            action.method,
-            action.url,
-            headers=calls.request_headers(settings, action.url, action.headers, given),
-            content=action.body,
-            extensions={"timeout": time_outs(settings.timeout, exchange)},
-        )
-
-    def send(self, settings: Settings, exchange: Exchange, request: httpx.Request) -> httpx.Response:
-        """The response, its headers read and its body not."""
-        return self.client.send(
-            request,
-            stream=True,
-            follow_redirects=False,
-            **calls.auth_argument(settings, str(request.url), owned=self.owned),
-        )
-
-    def bury(self) -> None:
-        """Close what finalizers left behind; they may neither lock nor wait themselves."""
-        with suppress(IndexError):  # another thread may bury too
-            while True:
-                body, response = self.graves.popleft()
-                with suppress(Exception):
-                    body.close()
-                    response.close()
-
-    def close(self) -> None:
-        for known in list(self.live.values()):
-            stream = known()
-            if stream is not None:
-                stream.close()
-        self.bury()
-        if self.owned:
-            self.client.close()

@@ -1,0 +1,499 @@
+"""The asynchronous driver, for asyncio and trio: `AsyncFlowStream`, and the HTTP client that it runs on. Its
+twin `sync_stream.py` has the same methods in the same order.
+
+In: a session. Out: typed chunks and an output. The session decides everything; this file only opens requests,
+reads bodies, waits, and lets go. Out of place here: policy, parsing, what an error means.
+"""
+
+from __future__ import annotations
+
+import inspect
+import socket
+import warnings
+from collections import deque
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import suppress
+from threading import Lock
+from time import monotonic
+from types import TracebackType
+from typing import Any, Generic, Self, cast
+from weakref import ref
+
+import httpx
+from anyio import CancelScope, create_task_group, move_on_after, sleep, wait_readable
+from anyio import Lock as AsyncLock
+from anyio.lowlevel import current_token
+from typing_extensions import TypeVar
+
+from . import calls
+from .call import Action, Done, Failed, Faulty, Open, Wait
+from .calls import Headers, Liveness, Settings, log
+from .errors import FlowError
+from .session import Session
+from .ticket import Ticket
+from .transport.defaults import default_async_http_client
+from .transport.exchange import Exchange, running
+from .transport.failures import report
+from .transport.foreign import attach, clocked, time_outs
+from .wire.codec import UNSET
+
+InputT = TypeVar("InputT", default=Any)
+ChunkT = TypeVar("ChunkT", default=Any)
+OutputT = TypeVar("OutputT", default=Any)
+T = TypeVar("T")
+
+
+class AsyncFlowStream(Generic[ChunkT, OutputT]):
+    """One running flow: iterate its chunks, ask for its `result()`, or both.
+
+    Leaving an `async for` loop early leaves the stream open; leaving its `async with` block, `aclose()`,
+    exhaustion and any error free the connection.
+    """
+
+    def __init__(
+        self,
+        http: Http,
+        settings: Settings,
+        session: Session[ChunkT, OutputT],
+        restart: Callable[[Any], Session[ChunkT, OutputT]],
+        find: Callable[[], Awaitable[AsyncFlowStream[ChunkT, OutputT]]] | None = None,
+    ) -> None:
+        self._http = http
+        self._settings = settings
+        self._restart = restart
+        self._find = find
+        self._reader = Lock()
+        self._run(session)
+
+    def _run(self, session: Session[ChunkT, OutputT]) -> None:
+        self._session = session
+        self._ready = session.ready
+        self._exchange = Exchange(session)
+        self._response: httpx.Response | None = None
+        self._body: AsyncIterator[bytes] | None = None
+        self._told = False
+
+    # --- what is known so far -----------------------------------------------------------------------
+
+    @property
+    def received(self) -> int:
+        """Chunks that were delivered, or drained by `result()`."""
+        return self._session.received
+
+    @property
+    def stream_id(self) -> str | None:
+        """The id of a durable stream, a secret; None where the server issued none."""
+        return self._session.stream_id
+
+    @property
+    def trace_id(self) -> str | None:
+        """The server's trace id, where it told one."""
+        return self._session.trace_id
+
+    @property
+    def response(self) -> httpx.Response | None:
+        """Status and headers of the newest response; its body is ours to read. None before the first."""
+        return self._response
+
+    @property
+    def liveness(self) -> Liveness:
+        """When the last byte, comment and chunk came."""
+        return Liveness(*self._session.liveness)
+
+    def ticket(self) -> Ticket | None:
+        """Where `flow.resume` can go on, in any process; None where the server issued no id."""
+        return self._session.ticket()
+
+    # --- reading ------------------------------------------------------------------------------------
+
+    def __aiter__(self) -> Self:
+        return self
+
+    async def __anext__(self) -> ChunkT:
+        try:
+            item = self._ready.popleft()
+        except IndexError:
+            item = await self._pull()
+        if isinstance(item, Faulty):
+            raise self._stamped(item.error) from None
+        return item
+
+    async def result(self) -> OutputT:
+        """The final output. Chunks not read yet are drained: counted, not validated, not kept.
+
+        Raises:
+            FlowError: how the call ended, if not with an output of its type.
+        """
+        session = await self._advance(calls.never, drain=True)
+        outcome = session.outcome
+        if isinstance(outcome, Done):
+            return outcome.output
+        assert outcome is not None, "a call that was waited for has ended"
+        raise session.stamped(outcome.error, monotonic()) from None
+
+    async def restart(self, input: Any = UNSET, /) -> None:
+        """Cancel the running call and start the flow anew; nothing of the old answer is delivered.
+
+        Raises:
+            InputValidationError: nothing was cancelled, nothing is sent.
+        """
+        session = self._restart(input)
+        self.cancel()
+        while not self._reader.acquire(blocking=False):  # noqa: ASYNC110 - a thread's lock has no event
+            await sleep(0.001)  # whoever reads was woken by that, and lets go in a turn of its own
+        try:
+            self._session.settle(monotonic())
+            with CancelScope(shield=True):
+                await self._end()
+            self._run(session)
+        finally:
+            self._reader.release()
+
+    # --- stopping -----------------------------------------------------------------------------------
+
+    def cancel(self) -> None:
+        """Stop the call, from any thread. Its reader raises FlowCancelledError at once; the server is
+        told where the protocol can. Does nothing after the terminal frame."""
+        self._exchange.cancel("the stream was cancelled", tell=True)
+
+    async def aclose(self) -> None:
+        """Let go of the call and free its connection. A blocked reader raises FlowCancelledError."""
+        self._exchange.cancel("the stream was closed")
+        if self._reader.acquire(blocking=False):
+            try:
+                self._session.settle(monotonic())
+                with CancelScope(shield=True):
+                    await self._end()
+            finally:
+                self._reader.release()
+
+    async def __aenter__(self) -> Self:
+        session = await self._advance(calls.has_response)
+        if isinstance(session.outcome, Failed):
+            raise self._stamped(session.outcome.error) from None
+        return self
+
+    async def __aexit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        await self.aclose()
+
+    def __del__(self) -> None:
+        if getattr(self, "_body", None) is not None:
+            forgotten = not self._exchange.stopped
+            fails = self._exchange.sever()
+            self._http.live.pop(self._exchange, None)
+            self._http.graves.append((self._body, self._response, fails))
+            if forgotten:
+                warnings.warn(
+                    f"unclosed stream of flow {self._session.call.flow!r}",
+                    ResourceWarning,
+                    stacklevel=1,
+                    source=self,
+                )
+
+    def __repr__(self) -> str:
+        state = "ended" if self._session.outcome is not None else f"{self.received} chunks received"
+        return f"AsyncFlowStream({self._session.call.flow!r}, {state})"
+
+    # --- driving the session ------------------------------------------------------------------------
+
+    async def _pull(self) -> ChunkT | Faulty:
+        """The next chunk, or what stands for one."""
+        while True:
+            session = await self._advance(
+                calls.has_chunk
+            )  # by now another task may have restarted the stream
+            with suppress(IndexError):  # or have cancelled it
+                return session.ready.popleft()
+            if isinstance(session.outcome, Failed):
+                raise session.stamped(session.outcome.error, monotonic()) from None
+            if session.outcome is not None:
+                raise StopAsyncIteration
+
+    async def _advance(
+        self, enough: Callable[[Session[Any, Any]], bool], *, drain: bool = False
+    ) -> Session[ChunkT, OutputT]:
+        """Take steps until there is enough or the call has ended. One reader at a time."""
+        await self._take_turn()
+        session = self._session
+        try:
+            if self._find is not None:
+                await self._start_late(session, self._find)
+            self._exchange.waits(drain=drain)
+            while session.outcome is None and not enough(session):
+                await self._step(session)
+            if session.outcome is not None:
+                await self._end()
+        except BaseException:
+            await self._interrupted()
+            raise
+        finally:
+            self._exchange.rests()
+            self._reader.release()
+        return session
+
+    async def _take_turn(self) -> None:
+        """One reader at a time; but whoever closes or restarts the stream is waited for.
+
+        Raises: RuntimeError.
+        """
+        while not self._reader.acquire(blocking=False):
+            if not self._exchange.stopped:
+                raise RuntimeError("the stream is being read already")
+            await sleep(0.001)
+
+    async def _interrupted(self) -> None:
+        """Whatever breaks into a read (a cancelled task, Ctrl-C, a caller's auth) ends the call."""
+        self._exchange.cancel("the read was interrupted", tell=True)
+        self._session.settle(monotonic())
+        with CancelScope(shield=True):
+            await self._end()
+
+    async def _start_late(
+        self,
+        session: Session[ChunkT, OutputT],
+        find: Callable[[], Awaitable[AsyncFlowStream[ChunkT, OutputT]]],
+    ) -> None:
+        """The flow is not known yet: find it, unless the call is stopped meanwhile."""
+        self._find = None
+        try:
+            found = await _stoppable(self._exchange, find())
+        except FlowError as error:
+            session.refuse(error)
+            return
+        if found is not None:
+            self._restart = found._restart  # noqa: SLF001 - made for this one
+            with self._exchange.lock:
+                session.become(found._session)  # noqa: SLF001
+
+    async def _step(self, session: Session[ChunkT, OutputT]) -> None:
+        """Take the one action that the session wants next."""
+        with self._exchange.lock:
+            action: Action | None = None if session.settle(monotonic()) else session.step(monotonic())
+        if isinstance(action, Open):
+            await self._open(session, action)
+        elif isinstance(action, Wait):
+            await self._let_go()
+            await self._sleep(session, action.seconds)
+        elif action is not None:
+            await self._read(session)
+        while session.notes:
+            log.warning("%s: %s", session.subject, session.notes.popleft())
+
+    async def _open(self, session: Session[ChunkT, OutputT], action: Open) -> None:
+        await self._let_go()
+        self._http.live[self._exchange] = ref(self)
+        try:
+            request = await self._http.request(self._settings, self._exchange, action)
+        except TimeoutError as error:
+            if not self._exchange.timed_out:
+                raise
+            report(error, self._exchange)  # a clock ran out while the caller made up the headers
+            return
+        token = running.set(self._exchange)
+        try:
+            response = await self._http.send(self._settings, self._exchange, request)
+        except Exception as error:  # noqa: BLE001 - `report` raises again what is not the network's
+            report(error, self._exchange)
+            return
+        finally:
+            running.reset(token)
+        self._response, self._body = response, aiter(response.stream)  # type: ignore[arg-type]
+        if not self._exchange.bound:
+            attach(self._exchange, response)
+        with self._exchange.lock:
+            session.head(response.status_code, response.reason_phrase, response.headers, monotonic())
+
+    async def _read(self, session: Session[ChunkT, OutputT]) -> None:
+        assert self._body is not None
+        try:
+            data = await self._http.read(self._exchange, self._body)
+        except Exception as error:  # noqa: BLE001 - `report` raises again what is not the network's
+            report(error, self._exchange)
+            return
+        with self._exchange.lock:
+            if data is not None:
+                session.data(data, monotonic())
+            elif self._exchange.timed_out:
+                session.expired(monotonic())
+            else:
+                session.eof(monotonic())
+
+    async def _sleep(self, session: Session[ChunkT, OutputT], seconds: float) -> None:
+        """Wait on a socket that nobody writes to, but that cancelling shuts down."""
+        ours, theirs = socket.socketpair()
+        with ours, theirs:
+            self._exchange.attach(ours)
+            ours.setblocking(False)
+            with move_on_after(seconds):
+                await wait_readable(ours)
+            self._exchange.detach()
+        with self._exchange.lock:
+            session.woke(monotonic())
+
+    async def _let_go(self) -> None:
+        """Free the connection: for reuse after a clean end, else for good."""
+        body, self._body = self._body, None
+        response = self._response
+        if body is not None and response is not None:
+            fails = True
+            try:
+                if not self._session.clean or not await self._drain(body):
+                    fails = self._exchange.sever()
+            except BaseException:
+                fails = self._exchange.sever()
+                raise
+            finally:
+                self._exchange.detach()
+                await _bury(body, response, fails)
+
+    async def _drain(self, body: AsyncIterator[bytes]) -> bool:
+        """What little follows the terminal frame. False: too late or cut off, not to be used again."""
+        self._exchange.begin_draining()
+        try:
+            while await self._http.read(self._exchange, body) is not None:
+                pass
+        except Exception:  # noqa: BLE001 - whatever it was, the connection is not used again
+            return False
+        finally:
+            self._exchange.end_draining()
+        return True
+
+    async def _end(self) -> None:
+        """The call is over: free its connection, and tell the server if its run should stop too."""
+        await self._let_go()
+        self._http.live.pop(self._exchange, None)
+        if self._session.wants_telling and not self._told:
+            session = calls.cancel_session(self._settings, self._session)
+            with CancelScope(shield=True), suppress(Exception):
+                await AsyncFlowStream(self._http, self._settings, session, lambda _: session).result()
+            self._told = True  # not before: a second cancel may have hit the telling
+
+    def _stamped(self, error: FlowError) -> FlowError:
+        return self._session.stamped(error, monotonic())
+
+
+class Http:
+    """The HTTP client of an `AsyncClient` and its copies, and the calls that run on it."""
+
+    def __init__(self, http_client: Any) -> None:
+        calls.check_client(http_client, closes_by="aclose")
+        self.owned = http_client is None
+        self.client: httpx.AsyncClient = default_async_http_client() if self.owned else http_client
+        self.live: dict[Exchange, ref[AsyncFlowStream[Any, Any]]] = {}
+        self.graves: deque[tuple[Any, Any, bool]] = deque()
+        self.searching = AsyncLock()
+        self._loop: object = None
+
+    async def request(self, settings: Settings, exchange: Exchange, action: Open) -> httpx.Request:
+        """The request of one attempt, with the caller's headers as they are now."""
+        self._check_loop()
+        await self.bury()
+        exchange.begin(owned=self.owned)
+        given = await clocked(exchange, _given_headers(settings), idle=False)
+        return self.client.build_request(
+            action.method,
+            action.url,
+            headers=calls.request_headers(settings, action.url, action.headers, given),
+            content=action.body,
+            extensions={"timeout": time_outs(settings.timeout, exchange)},
+        )
+
+    async def send(self, settings: Settings, exchange: Exchange, request: httpx.Request) -> httpx.Response:
+        """The response, its headers read and its body not."""
+        sending = self.client.send(
+            request,
+            stream=True,
+            follow_redirects=False,
+            **calls.auth_argument(settings, str(request.url), owned=self.owned),
+        )
+        return await (sending if self.owned else clocked(exchange, sending, idle=False))
+
+    async def read(self, exchange: Exchange, body: AsyncIterator[bytes]) -> bytes | None:
+        """The next bytes of a body; None at its end."""
+        reading = anext(body, None)
+        return await (reading if exchange.bound else clocked(exchange, reading, idle=True))
+
+    def _check_loop(self) -> None:
+        """Connections belong to the event loop that made them."""
+        loop = current_token()
+        if self._loop is None:
+            self._loop = loop
+        elif self._loop != loop:
+            raise RuntimeError(
+                "an AsyncClient belongs to one event loop, and this is another; make one client per loop"
+            )
+
+    async def bury(self) -> None:
+        """Close what finalizers left behind; they may neither lock nor wait themselves."""
+        while self.graves:
+            await _bury(*self.graves.popleft())
+
+    async def aclose(self) -> None:
+        with CancelScope(shield=True):
+            for known in list(self.live.values()):
+                stream = known()
+                if stream is not None:
+                    await stream.aclose()
+            await self.bury()
+            if self.owned:
+                await self.client.aclose()
+
+
+async def _given_headers(settings: Settings) -> Headers | None:
+    given = settings.headers() if callable(settings.headers) else settings.headers
+    if inspect.isawaitable(given):
+        given = await given
+    return cast("Headers | None", given)
+
+
+async def _stoppable(exchange: Exchange, awaitable: Awaitable[T]) -> T | None:
+    """Await something that is not the call's own request; None where the call is stopped before it ends.
+
+    As in `_sleep`, stopping shuts a socket down that nobody writes to.
+    """
+    ours, theirs = socket.socketpair()
+    outcome: list[T] = []
+    failure: list[Exception] = []
+
+    async def work() -> None:
+        try:
+            outcome.append(await awaitable)
+        except Exception as error:  # noqa: BLE001 - raised below, where it is in no group
+            failure.append(error)
+        group.cancel_scope.cancel()
+
+    with ours, theirs:
+        ours.setblocking(False)
+        exchange.attach(ours)
+        try:
+            async with create_task_group() as group:
+                group.start_soon(work)
+                await wait_readable(ours)
+                group.cancel_scope.cancel()
+        finally:
+            exchange.detach()
+    if failure:
+        raise failure[0]
+    return outcome[0] if outcome else None
+
+
+async def _bury(body: Any, response: httpx.Response, fails: bool) -> None:
+    """End a body and its response, whatever state they are in, also in a cancelled task.
+
+    A body that ends or `fails` at the next read is read to there: httpx and httpcore nest generators, and
+    those left suspended would be finalized by the event loop, later and with a warning.
+    """
+    with CancelScope(shield=True), suppress(Exception):
+        try:
+            if fails:
+                async for _ in body:
+                    pass
+            else:
+                await body.aclose()
+        finally:
+            await response.aclose()
