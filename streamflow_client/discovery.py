@@ -37,7 +37,9 @@ from .wire.request import BaseUrl, ProtocolName, document_url
 if TYPE_CHECKING:  # what reads schemas is imported with the first flow: many clients discover none
     from .schema.runtime import Built, Role
 
-log = logging.getLogger("streamflow_client")
+DISCOVERY_LOG = "streamflow_client.discovery"  # a child: who wants silence about schemas can have it
+
+log = logging.getLogger(DISCOVERY_LOG)
 
 Source = Catalog | str | os.PathLike[str] | None
 Search = Generator[str, "bytes | FlowError | None", Catalog]

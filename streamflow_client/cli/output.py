@@ -17,6 +17,7 @@ from rich.console import Console
 from rich.text import Text
 
 from ..calls import log
+from ..discovery import DISCOVERY_LOG
 from ..errors import FlowError, FlowStatusError, FlowTimeoutError
 from ..text import one_line
 from .terminal import readable, safe_json
@@ -104,7 +105,7 @@ def warnings_told(*, of_catalogs: bool) -> Generator[None]:
         of_catalogs: also what is odd in catalogs and schemas.
     """
     handler = _Complaints(logging.WARNING)
-    handler.addFilter(lambda record: of_catalogs or record.module != "discovery")
+    handler.addFilter(lambda record: of_catalogs or record.name != DISCOVERY_LOG)
     log.addHandler(handler)
     try:
         yield
