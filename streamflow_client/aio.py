@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from time import monotonic
 from types import TracebackType
 from typing import Any, Generic, NoReturn, Self, cast, overload
 
@@ -55,6 +56,10 @@ class AsyncClient:
         max_response_bytes: upper bound of a response that is not streamed (bytes, decoded).
         protocol: "callable", or "reflection" for Genkit's development API.
 
+    Attributes:
+        flows: the server's flows by name, discovered on first use, and once:
+            `client.flows.menu(theme="pirate")`, `client.flows["my-flow/v2"]`.
+
     Raises:
         ValueError: an argument makes no sense.
     """
@@ -88,6 +93,7 @@ class AsyncClient:
         discovery = Discovery(self._settings.base, protocol, catalog)
         self._http = Http(http_client)
         self._finder = _Finder(self._http, self._settings, discovery)
+        self.flows = AsyncFlows(self._finder)
 
     @overload
     def flow(self, flow: FlowDef[InputT, ChunkT, OutputT], /) -> AsyncFlow[InputT, ChunkT, OutputT]: ...
@@ -125,14 +131,6 @@ class AsyncClient:
             flow = FlowDef(flow, input=input, chunk=chunk, output=output, path=path)
         return AsyncFlow(self._http, self._settings, flow)
 
-    @property
-    def flows(self) -> AsyncFlows:
-        """The server's flows by name: `client.flows.menu(theme="pirate")`, `client.flows["my-flow/v2"]`.
-
-        They are discovered on first use, and once.
-        """
-        return AsyncFlows(self._finder)
-
     async def discover(self) -> Catalog:
         """Find out now, or anew, which flows the server has.
 
@@ -157,6 +155,7 @@ class AsyncClient:
         )
         copy._http = self._http
         copy._finder = _Finder(self._http, copy._settings, self._finder.discovery)
+        copy.flows = AsyncFlows(copy._finder)
         return copy
 
     async def aclose(self) -> None:
@@ -255,7 +254,7 @@ class AsyncFlow(Generic[InputT, ChunkT, OutputT]):
         Raises:
             FlowError: one of its subclasses; see `streamflow_client.errors`.
         """
-        return await self._stream(self._session(input, streaming=False)).result()
+        return await self._unary(input).result()
 
     def stream(self, input: InputT | Unset = UNSET, /) -> AsyncFlowStream[ChunkT, OutputT]:
         """Run the flow and stream its chunks. The request is sent on entering or on the first read.
@@ -297,6 +296,9 @@ class AsyncFlow(Generic[InputT, ChunkT, OutputT]):
 
     def __repr__(self) -> str:
         return f"AsyncFlow({self._definition.name!r} at {self._settings.base})"
+
+    def _unary(self, input: InputT | Unset) -> AsyncFlowStream[ChunkT, OutputT]:
+        return self._stream(self._session(input, streaming=False))
 
     def _session(self, input: InputT | Unset, *, streaming: bool) -> Session[ChunkT, OutputT]:
         data = calls.encode_input(self._definition, self._settings, input)
@@ -369,9 +371,10 @@ class AsyncDiscoveredFlow(AsyncFlow[Any, Any, Any]):
 class _LateFlow(AsyncDiscoveredFlow):
     """A flow looked up before the server's flows are known: its first call or read finds them out."""
 
-    def __init__(self, finder: _Finder, settings: Settings, name: str) -> None:
+    def __init__(self, finder: _Finder, name: str) -> None:
         self._finder = finder
-        self._settings = settings
+        self._http = finder.http
+        self._settings = finder.settings
         self._name = name
 
     @property
@@ -380,8 +383,9 @@ class _LateFlow(AsyncDiscoveredFlow):
         return self._finder.discovery.flow(self._name)
 
     async def __call__(self, input: Any | Unset = UNSET, /, **fields: Any) -> Any:
-        await self._finder.catalog(anew=False)
-        return await self._known()(input, **fields)
+        return await self._later(
+            lambda flow: flow._unary(calls.input_of(flow._definition, input, fields))  # noqa: SLF001
+        ).result()
 
     def stream(self, input: Any | Unset = UNSET, /, **fields: Any) -> AsyncFlowStream[Any, Any]:
         return self._later(lambda flow: flow.stream(input, **fields))
@@ -403,14 +407,14 @@ class _LateFlow(AsyncDiscoveredFlow):
         strict: bool | Keep = KEEP,
     ) -> Self:
         settings = calls.changed(self._settings, timeout=timeout, retry=retry, headers=headers, strict=strict)
-        return type(self)(self._finder, settings, self._name)
+        return type(self)(_Finder(self._http, settings, self._finder.discovery), self._name)
 
     def __repr__(self) -> str:
         return f"<Flow {self._name}, looked up by its first call>"
 
     def _known(self) -> AsyncDiscoveredFlow:
         found = self._definition
-        return found.of(AsyncDiscoveredFlow)(self._finder.http, self._settings, found)
+        return found.of(AsyncDiscoveredFlow)(self._http, self._settings, found)
 
     def _later(
         self, start: Callable[[AsyncDiscoveredFlow], AsyncFlowStream[ChunkT, OutputT]]
@@ -427,7 +431,7 @@ class _LateFlow(AsyncDiscoveredFlow):
             raise DiscoveryError(f"flow {self._name!r} is not known yet: it cannot be restarted")
 
         session = calls.late_session(self._settings, self._name)
-        return AsyncFlowStream(self._finder.http, self._settings, session, too_early, find)
+        return AsyncFlowStream(self._http, self._settings, session, too_early, find)
 
 
 class _Finder:
@@ -439,19 +443,27 @@ class _Finder:
         self.discovery = discovery
 
     async def catalog(self, *, anew: bool) -> Catalog:
-        """What is known, or is found out now: by one caller, while others wait for it."""
-        async with self.http.searching:
+        """What is known, or is found out now: by one caller, while others wait for how that ends."""
+        total, searches = self.settings.timeout.total, self.discovery.searches
+        ends = None if total is None else monotonic() + total
+        async with self.http.searching(total) as in_time:
+            if not in_time:
+                raise calls.searched_too_long(self.settings)
             known = None if anew else self.discovery.known()
-            return await self._search() if known is None else known
+            if known is not None:
+                return known
+            calls.check_open(self.http.closed)
+            self.discovery.share_failure(searches)
+            return await self._search(ends)
 
     def flow(self, name: str) -> AsyncDiscoveredFlow:
         """A flow by its name; of one that is not known yet, its first call finds out."""
         if self.discovery.known() is None:
-            return _LateFlow(self, self.settings, name)
+            return _LateFlow(self, name)
         found = self.discovery.flow(name)
         return found.of(AsyncDiscoveredFlow)(self.http, self.settings, found)
 
-    async def _search(self) -> Catalog:
+    async def _search(self, ends: float | None) -> Catalog:
         search = self.discovery.search()
         answer: bytes | FlowError | None = None
         while True:
@@ -459,10 +471,10 @@ class _Finder:
                 url = search.send(answer)
             except StopIteration as end:
                 return cast("Catalog", end.value)
-            answer = await self._read(url)
+            answer = await self._read(url, ends)
 
-    async def _read(self, url: str) -> bytes | FlowError:
-        session = calls.document_session(self.settings, url)
+    async def _read(self, url: str, ends: float | None) -> bytes | FlowError:
+        session = calls.document_session(self.settings, url, ends)
         try:
             return await AsyncFlowStream(self.http, self.settings, session, lambda _: session).result()
         except FlowError as error:

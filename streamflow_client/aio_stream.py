@@ -11,8 +11,8 @@ import inspect
 import socket
 import warnings
 from collections import deque
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import suppress
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager, suppress
 from threading import Lock
 from time import monotonic
 from types import TracebackType
@@ -260,6 +260,7 @@ class AsyncFlowStream(Generic[ChunkT, OutputT]):
     ) -> None:
         """The flow is not known yet: find it, unless the call is stopped meanwhile."""
         self._find = None
+        session.begin(monotonic())
         try:
             found = await _stoppable(self._exchange, find())
         except FlowError as error:
@@ -386,7 +387,8 @@ class Http:
         self.client: httpx.AsyncClient = default_async_http_client() if self.owned else http_client
         self.live: dict[Exchange, ref[AsyncFlowStream[Any, Any]]] = {}
         self.graves: deque[tuple[Any, Any, bool]] = deque()
-        self.searching = AsyncLock()
+        self.closed = False
+        self._searching = AsyncLock()
         self._loop: object = None
 
     async def request(self, settings: Settings, exchange: Exchange, action: Open) -> httpx.Request:
@@ -418,6 +420,18 @@ class Http:
         reading = anext(body, None)
         return await (reading if exchange.bound else clocked(exchange, reading, idle=True))
 
+    @asynccontextmanager
+    async def searching(self, seconds: float | None) -> AsyncGenerator[bool]:
+        """One search for flows at a time. Gives False where the wait for others took too long."""
+        self._check_loop()
+        with move_on_after(seconds) as waiting:
+            await self._searching.acquire()
+        try:
+            yield not waiting.cancelled_caught
+        finally:
+            if not waiting.cancelled_caught:
+                self._searching.release()
+
     def _check_loop(self) -> None:
         """Connections belong to the event loop that made them."""
         loop = current_token()
@@ -434,6 +448,7 @@ class Http:
             await _bury(*self.graves.popleft())
 
     async def aclose(self) -> None:
+        self.closed = self.owned
         with CancelScope(shield=True):
             for known in list(self.live.values()):
                 stream = known()

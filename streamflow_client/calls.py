@@ -12,6 +12,7 @@ import re
 import uuid
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, replace
+from time import monotonic
 from typing import Any, NamedTuple, TypeVar, get_args
 
 import httpx
@@ -20,7 +21,7 @@ from pydantic_core import InitErrorDetails, PydanticSerializationError, Validati
 
 from .call import Call, Limits
 from .discovery import FoundFlow
-from .errors import InputValidationError
+from .errors import FlowCancelledError, FlowTimeoutError, InputValidationError
 from .flowdef import FlowDef
 from .options import Retry, Timeout, as_timeout
 from .session import Session, reasons
@@ -41,6 +42,7 @@ from .wire.request import (
 from .wire.sse import Event
 
 CANCEL_SECONDS = 2.0  # how long the server may take to hear that a run was cancelled
+MOMENT = 0.001  # seconds: what is left for a call whose time is up
 DOCUMENT_IDLE_SECONDS = 30.0  # a document runs nothing: its server has nothing to be silent about
 
 log = logging.getLogger("streamflow_client")
@@ -222,25 +224,27 @@ def encode_input(
     definition: FlowDef[InputT, Any, Any], settings: Settings, value: InputT | Unset
 ) -> bytes | None:
     """The JSON of an input. Raises: InputValidationError: nothing was sent."""
+    codec = definition.codec(strict=settings.strict)
     try:
-        return definition.codec(strict=settings.strict).encode(value)
+        return codec.encode(value)
     except PydanticSerializationError as error:
         what = f"the input cannot be written as JSON: {error}"
         raise InputValidationError(what, validation_error=error, flow=definition.name) from None
     except Exception as error:  # noqa: BLE001 - a validator of the caller's may raise anything
-        what = f"the input is not of the flow's input type: {reasons(error)}{_hint(definition, error)}"
-        raise InputValidationError(what, validation_error=error, flow=definition.name) from None
+        told = codec.told(error, "input")
+        what = f"the input is not of the flow's input type: {reasons(told)}{_hint(definition, told)}"
+        raise InputValidationError(what, validation_error=told, flow=definition.name) from None
 
 
 def input_of(found: FoundFlow, value: Any | Unset, fields: dict[str, Any]) -> Any | Unset:
-    """The input of a discovered flow: one value, or the fields of an object by keywords.
+    """The input of a discovered flow: one value, or the fields of an object by keywords, even none at all.
 
     Raises:
         TypeError: both were given, or the input is no object.
         InputValidationError: a field does not exist.
     """
     if not fields:
-        return value
+        return {} if isinstance(value, Unset) and found.takes_record else value
     if not isinstance(value, Unset):
         raise TypeError(f"flow {found.name!r}: give one input or its fields by keywords, not both")
     if not found.takes_fields:
@@ -252,7 +256,8 @@ def input_of(found: FoundFlow, value: Any | Unset, fields: dict[str, Any]) -> An
             found.name,
             [InitErrorDetails(type="extra_forbidden", loc=(name,), input=fields[name]) for name in unknown],
         )
-        what = f"the input is not of the flow's input type: {reasons(error)}{_hint(found, error)}"
+        hint = _hint(found, error) or "; a mapping may hold fields that the schema does not name"
+        what = f"the input is not of the flow's input type: {reasons(error)}{hint}"
         raise InputValidationError(what, validation_error=error, flow=found.name)
     return fields
 
@@ -292,11 +297,24 @@ def new_event_session(
     return _session(settings, _call(settings, definition, data, raw_events(_as_event), True, None), codec)
 
 
-def document_session(settings: Settings, url: str) -> Session[bytes, bytes]:
-    """A session that reads what is at `url`, as it is; given up after 30 s of silence."""
-    patience = settings.timeout.idle and min(settings.timeout.idle, DOCUMENT_IDLE_SECONDS)
-    hasty = replace(settings, timeout=replace(settings.timeout, idle=patience))
+def document_session(settings: Settings, url: str, ends: float | None) -> Session[bytes, bytes]:
+    """A session that reads what is at `url`, as it is; given up after 30 s of silence, or when it `ends`."""
+    idle = settings.timeout.idle and min(settings.timeout.idle, DOCUMENT_IDLE_SECONDS)
+    total = None if ends is None else max(ends - monotonic(), MOMENT)
+    hasty = replace(settings, timeout=replace(settings.timeout, idle=idle, total=total))
     return _session(hasty, _nothing_yet("", url, streaming=False), VERBATIM)
+
+
+def searched_too_long(settings: Settings) -> FlowTimeoutError:
+    """For who waited for another one's search for as long as the whole call may take."""
+    what = f"the server's flows were not found out within {settings.timeout.total:g} s"
+    return FlowTimeoutError(what, clock="total")
+
+
+def check_open(closed: bool) -> None:
+    """Raises: FlowCancelledError: the client was closed, maybe while one waited."""
+    if closed:
+        raise FlowCancelledError("the client is closed")
 
 
 def late_session(settings: Settings, name: str) -> Session[Any, Any]:

@@ -28,6 +28,7 @@ class Clocks:
     count. `connect` and `total` always run.
 
     Attributes:
+        streaming: whether chunks are expected, so that `progress` counts.
         last_byte, last_comment, last_chunk: when they came; None for never.
     """
 
@@ -37,15 +38,19 @@ class Clocks:
         self.last_comment: float | None = None
         self.last_chunk: float | None = None
         self.began: float | None = None
-        self._streaming = streaming
+        self.streaming = streaming
         self._connecting = False
         self._running = False
         self._awaited = True
         self._since = 0.0  # when the connection, the attempt or the caller's wait began, whichever is last
 
+    def begin(self, now: float) -> None:
+        """The call begins, if it has not before: `total` runs."""
+        self.began = now if self.began is None else self.began
+
     def opening(self, now: float) -> None:
         """An attempt begins."""
-        self.began = now if self.began is None else self.began
+        self.begin(now)
         self._since = now
         self._connecting = self._running = True
 
@@ -100,6 +105,6 @@ class Clocks:
         if self._running and self._awaited and not self._connecting:
             if timeout.idle is not None:
                 ends["idle"] = max(self._since, self.last_byte or 0.0) + timeout.idle
-            if self._streaming and timeout.progress is not None:
+            if self.streaming and timeout.progress is not None:
                 ends["progress"] = max(self._since, self.last_chunk or 0.0) + timeout.progress
         return ends

@@ -11,6 +11,7 @@ import inspect
 import logging
 import os
 from collections.abc import Generator
+from copy import copy
 from dataclasses import dataclass
 from difflib import get_close_matches
 from keyword import iskeyword
@@ -18,19 +19,23 @@ from textwrap import indent
 from threading import RLock
 from types import FunctionType
 from typing import TYPE_CHECKING, Any, TypeVar, cast
+from unicodedata import normalize
 
 from .errors import (
     DiscoveryError,
     FlowCancelledError,
     FlowConnectionError,
     FlowError,
+    FlowStatusError,
     FlowTimeoutError,
+    NotFoundError,
+    StreamInterruptedError,
 )
 from .flowdef import FlowDef
 from .schema.catalog import Catalog, FlowSpec
 from .schema.model import Anything, Map, Record, Ref, Schema, Type, Types, Union
 from .schema.names import class_name
-from .text import excerpt, one_line, shown
+from .text import excerpt, one_line, shown, without_secrets
 from .wire.codec import Codec
 from .wire.request import BaseUrl, ProtocolName, document_url
 
@@ -49,7 +54,7 @@ FlowT = TypeVar("FlowT")
 OPENAPI, ACTIONS = "/openapi.json", "/api/actions"
 
 # These say nothing of whether a document is there.
-_NO_ANSWER = (FlowConnectionError, FlowTimeoutError, FlowCancelledError)
+_NO_ANSWER = (FlowConnectionError, FlowTimeoutError, FlowCancelledError, StreamInterruptedError)
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,6 +114,11 @@ class FoundFlow(FlowDef[Any, Any, Any]):
         return self._codecs[strict]
 
     @property
+    def takes_record(self) -> bool:
+        """Whether the input is an object with known fields, so that no fields at all mean their defaults."""
+        return _record(self.types.input) is not None
+
+    @property
     def takes_fields(self) -> bool:
         """Whether the input is, or may be, an object."""
         types = self.types.input
@@ -157,6 +167,17 @@ class FoundFlow(FlowDef[Any, Any, Any]):
         return self._classes[flow_class]
 
 
+class ProcessLock:
+    """A re-entrant lock that a forked child finds free, whoever held it in its parent."""
+
+    def __init__(self) -> None:
+        self._locks: dict[int, RLock] = {}
+
+    def here(self) -> RLock:
+        """The lock of this process."""
+        return self._locks.setdefault(os.getpid(), RLock())
+
+
 class Discovery:
     """The flows of one server, shared by a client and its copies. Thread-safe.
 
@@ -178,7 +199,9 @@ class Discovery:
         self._url = document_url(source) if isinstance(source, str) and _is_url(source) else None
         self._catalog: Catalog | None = None
         self._found: dict[str, FoundFlow] = {}
-        self._lock = RLock()
+        self._lock = ProcessLock()
+        self._searches = 0
+        self._failure: FlowError | None = None
 
     @property
     def is_remote(self) -> bool:
@@ -187,7 +210,7 @@ class Discovery:
 
     def known(self) -> Catalog | None:
         """The catalog, where nothing has to be fetched for it. Raises: DiscoveryError: a file is none."""
-        with self._lock:
+        with self._lock.here():
             if self._catalog is None and not self.is_remote:
                 self._learn(self._local())
             return self._catalog
@@ -202,7 +225,7 @@ class Discovery:
     def attributes(self) -> list[str]:
         """The flows that are known by now and can be reached as attributes."""
         names = () if self._catalog is None else self._catalog
-        return [name for name in names if name.isidentifier() and not iskeyword(name) and name[0] != "_"]
+        return [name for name in names if _is_attribute(name)]
 
     def __str__(self) -> str:
         if self._catalog is None:
@@ -216,23 +239,45 @@ class Discovery:
             DiscoveryError: there is no catalog; the message tells every address tried.
             FlowError: the server could not be asked.
         """
-        if self.is_remote:
-            catalog = yield from self._fetched()
+        try:
+            catalog = (yield from self._fetched()) if self.is_remote else self._local()
+        except FlowError as error:
+            self._failure = None if isinstance(error, FlowCancelledError) else error
+            raise
         else:
-            catalog = self._local()
-        self._learn(catalog)
-        return catalog
+            self._failure = None
+            self._learn(catalog)
+            return catalog
+        finally:
+            self._searches += 1
+
+    @property
+    def searches(self) -> int:
+        """How many searches have ended."""
+        return self._searches
+
+    def share_failure(self, searches: int) -> None:
+        """For who waited while another one searched: its failure is theirs too.
+
+        Args:
+            searches: how many had ended when the wait began.
+
+        Raises:
+            FlowError: a copy of how the last search since then failed.
+        """
+        if self._searches != searches and self._failure is not None:
+            raise copy(self._failure)
 
     def flow(self, name: str) -> FoundFlow:
         """The definition of a known flow. Raises: UnknownFlowError, DiscoveryError."""
-        with self._lock:
+        with self._lock.here():
             assert self._catalog is not None, "only asked once the catalog is known"
             if name not in self._found:
                 self._found[name] = FoundFlow(self._catalog[name])
             return self._found[name]
 
     def _learn(self, catalog: Catalog) -> None:
-        with self._lock:
+        with self._lock.here():
             if catalog != self._catalog:  # the same again keeps its types
                 self._catalog, self._found = catalog, {}
         for warning in catalog.warnings:
@@ -245,22 +290,18 @@ class Discovery:
         return Catalog.load(self._source)
 
     def _fetched(self) -> Search:
-        tried: list[str] = []
+        tried: list[FlowError] = []
+        told: list[str] = []
         for url, protocol in self._places():
             answer = yield url
             if isinstance(answer, _NO_ANSWER):
                 raise answer
             try:
-                catalog = _read(answer, url, protocol)
+                return _read(answer, url, protocol)
             except FlowError as error:
-                tried.append(f"{url}: {shown(error.message)}")
-            else:
-                return catalog
-        what = "; ".join(tried)
-        raise DiscoveryError(
-            f"found no flows ({what}): declare the flow with its types, client.flow(FlowDef(…)), "
-            "or say where a catalog is, catalog=… with a file or URL"
-        )
+                tried.append(error)
+                told.append(_failure(url, error))
+        raise _nothing_found(told) from next((error for error in tried if not _is_absent(error)), None)
 
     def _places(self) -> list[tuple[str, ProtocolName]]:
         """Addresses to look at, in order, and how the flows of a Genkit actions document there are called."""
@@ -276,9 +317,17 @@ class Discovery:
         ]
 
 
+def _is_attribute(name: str) -> bool:
+    """Python reads identifiers as NFKC, so a name in another form is no attribute."""
+    plain = name.isidentifier() and name == normalize("NFKC", name)
+    return plain and not iskeyword(name) and not name.startswith("_")
+
+
 def _check_source(source: Any) -> None:
     if source is not None and not isinstance(source, (Catalog, str, os.PathLike)):
         raise TypeError(f"catalog is a Catalog, a path, a URL, or None; got {type(source).__name__}")
+    if isinstance(source, str) and not _is_url(source) and (not source or "://" in source):
+        raise ValueError("catalog is a path or an http(s) URL, and neither empty nor another kind of URL")
 
 
 def _is_url(text: str) -> bool:
@@ -291,8 +340,30 @@ def _read(answer: bytes | FlowError | None, url: str, protocol: ProtocolName) ->
         raise answer
     catalog = Catalog.parse(answer or b"", source=url, protocol=protocol)
     if not len(catalog):
-        raise DiscoveryError("describes no flows")
+        raise NotFoundError(f"{without_secrets(url)} describes no flows", status="NOT_FOUND")
     return catalog
+
+
+def _is_absent(error: FlowError) -> bool:
+    """Whether there is just no such document; else the server may have flows, but does not tell."""
+    return isinstance(error, NotFoundError) or getattr(error, "http_status", None) in (404, 405, 501)
+
+
+def _failure(url: str, error: FlowError) -> str:
+    place = without_secrets(url)
+    if isinstance(error, FlowStatusError) and error.http_status is not None:
+        status, message = f"HTTP {error.http_status}", shown(error.message, 100)
+        advice = ", so give `auth` or `headers`" if error.http_status in (401, 403) else ""
+        return f"{place}: {message if message.startswith(status) else f'{status} {message}'}{advice}"
+    message = shown(error.message)
+    return message if message.startswith(place) else f"{place}: {message}"
+
+
+def _nothing_found(told: list[str]) -> DiscoveryError:
+    return DiscoveryError(
+        f"found no flows ({'; '.join(told)}): declare the flow with its types, client.flow(FlowDef(…)), "
+        "or say where a catalog is, catalog=… with a file or URL"
+    )
 
 
 def _read_types(spec: FlowSpec, role: Role, schema: Schema | None) -> Types | None:
@@ -364,7 +435,8 @@ def _with_signature(function: FunctionType, signature: inspect.Signature) -> Fun
     )
     copy.__kwdefaults__ = function.__kwdefaults__
     copy.__doc__ = function.__doc__
-    myself = inspect.Parameter("self", inspect.Parameter.POSITIONAL_ONLY)
+    name = "self" if "self" not in signature.parameters else "_self"
+    myself = inspect.Parameter(name, inspect.Parameter.POSITIONAL_ONLY)
     if function.__name__ != "__call__":
         signature = signature.replace(return_annotation=inspect.Signature.empty)
     shown_as = signature.replace(parameters=[myself, *signature.parameters.values()])

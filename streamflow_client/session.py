@@ -314,9 +314,14 @@ class Session(Generic[ChunkT, OutputT]):
 
     # --- events: the caller --------------------------------------------------------------------------
 
+    def begin(self, now: float) -> None:
+        """The call begins before its first step: its flow has to be found out."""
+        self._clocks.begin(now)
+
     def become(self, found: Session[ChunkT, OutputT]) -> None:
         """Run what another one, not begun, would: a flow's types and place may be found out late."""
         self._set_call(found.call, found._codec)
+        self._clocks.streaming = found.call.streaming
 
     def refuse(self, error: FlowError) -> None:
         """The call cannot be made at all."""
@@ -509,6 +514,7 @@ class Session(Generic[ChunkT, OutputT]):
         if isinstance(error, ValidationError) and is_not_json(error):
             self._reframed(payload, "message", now)
             return
+        error = self._codec.told(error, "chunk")
         fault = ChunkValidationError(
             f"a chunk is not of the flow's chunk type: {reasons(error)}", validation_error=error
         )
@@ -563,7 +569,7 @@ class Session(Generic[ChunkT, OutputT]):
         elif frame.payload is not None and isinstance(error, ValidationError) and is_not_json(error):
             self._reframed(frame.payload, "result", now)
         else:
-            self._end(Unfit(_unfit(frame.payload or b"", error)))
+            self._end(Unfit(_unfit(frame.payload or b"", self._codec.told(error, "output"))))
 
     @property
     def _response(self) -> Reply:

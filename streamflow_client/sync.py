@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
+from time import monotonic
 from types import TracebackType
 from typing import Any, Generic, Self, cast, overload
 
@@ -53,6 +54,10 @@ class Client:
         max_response_bytes: upper bound of a response that is not streamed (bytes, decoded).
         protocol: "callable", or "reflection" for Genkit's development API.
 
+    Attributes:
+        flows: the server's flows by name, discovered on first use, and once:
+            `client.flows.menu(theme="pirate")`, `client.flows["my-flow/v2"]`.
+
     Raises:
         ValueError: an argument makes no sense.
     """
@@ -86,6 +91,7 @@ class Client:
         discovery = Discovery(self._settings.base, protocol, catalog)
         self._http = Http(http_client)
         self._finder = _Finder(self._http, self._settings, discovery)
+        self.flows = Flows(self._finder)
 
     @overload
     def flow(self, flow: FlowDef[InputT, ChunkT, OutputT], /) -> Flow[InputT, ChunkT, OutputT]: ...
@@ -123,14 +129,6 @@ class Client:
             flow = FlowDef(flow, input=input, chunk=chunk, output=output, path=path)
         return Flow(self._http, self._settings, flow)
 
-    @property
-    def flows(self) -> Flows:
-        """The server's flows by name: `client.flows.menu(theme="pirate")`, `client.flows["my-flow/v2"]`.
-
-        They are discovered on first use, and once.
-        """
-        return Flows(self._finder)
-
     def discover(self) -> Catalog:
         """Find out now, or anew, which flows the server has.
 
@@ -155,6 +153,7 @@ class Client:
         )
         copy._http = self._http
         copy._finder = _Finder(self._http, copy._settings, self._finder.discovery)
+        copy.flows = Flows(copy._finder)
         return copy
 
     def close(self) -> None:
@@ -254,7 +253,7 @@ class Flow(Generic[InputT, ChunkT, OutputT]):
         Raises:
             FlowError: one of its subclasses; see `streamflow_client.errors`.
         """
-        return self._stream(self._session(input, streaming=False)).result()
+        return self._unary(input).result()
 
     def stream(self, input: InputT | Unset = UNSET, /) -> FlowStream[ChunkT, OutputT]:
         """Run the flow and stream its chunks. The request is sent on entering or on the first read.
@@ -296,6 +295,9 @@ class Flow(Generic[InputT, ChunkT, OutputT]):
 
     def __repr__(self) -> str:
         return f"Flow({self._definition.name!r} at {self._settings.base})"
+
+    def _unary(self, input: InputT | Unset) -> FlowStream[ChunkT, OutputT]:
+        return self._stream(self._session(input, streaming=False))
 
     def _session(self, input: InputT | Unset, *, streaming: bool) -> Session[ChunkT, OutputT]:
         data = calls.encode_input(self._definition, self._settings, input)
@@ -374,17 +376,25 @@ class _Finder:
         self.discovery = discovery
 
     def catalog(self, *, anew: bool) -> Catalog:
-        """What is known, or is found out now: by one caller, while others wait for it."""
-        with self.http.searching:
+        """What is known, or is found out now: by one caller, while others wait for how that ends."""
+        total, searches = self.settings.timeout.total, self.discovery.searches
+        ends = None if total is None else monotonic() + total
+        with self.http.searching(total) as in_time:
+            if not in_time:
+                raise calls.searched_too_long(self.settings)
             known = None if anew else self.discovery.known()
-            return self._search() if known is None else known
+            if known is not None:
+                return known
+            calls.check_open(self.http.closed)
+            self.discovery.share_failure(searches)
+            return self._search(ends)
 
     def flow(self, name: str) -> DiscoveredFlow:
         """A flow that is known by now."""
         found = self.discovery.flow(name)
         return found.of(DiscoveredFlow)(self.http, self.settings, found)
 
-    def _search(self) -> Catalog:
+    def _search(self, ends: float | None) -> Catalog:
         search = self.discovery.search()
         answer: bytes | FlowError | None = None
         while True:
@@ -392,10 +402,10 @@ class _Finder:
                 url = search.send(answer)
             except StopIteration as end:
                 return cast("Catalog", end.value)
-            answer = self._read(url)
+            answer = self._read(url, ends)
 
-    def _read(self, url: str) -> bytes | FlowError:
-        session = calls.document_session(self.settings, url)
+    def _read(self, url: str, ends: float | None) -> bytes | FlowError:
+        session = calls.document_session(self.settings, url, ends)
         try:
             return FlowStream(self.http, self.settings, session, lambda _: session).result()
         except FlowError as error:

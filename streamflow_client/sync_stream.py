@@ -10,9 +10,9 @@ from __future__ import annotations
 import socket
 import warnings
 from collections import deque
-from collections.abc import Callable, Iterator
-from contextlib import suppress
-from threading import Lock, RLock
+from collections.abc import Callable, Generator, Iterator
+from contextlib import contextmanager, suppress
+from threading import TIMEOUT_MAX, Lock
 from time import monotonic
 from types import TracebackType
 from typing import Any, Generic, Self
@@ -24,6 +24,7 @@ from typing_extensions import TypeVar
 from . import calls
 from .call import Action, Done, Failed, Faulty, Open, Wait
 from .calls import HeaderSource, Liveness, Settings, log
+from .discovery import ProcessLock
 from .errors import FlowError
 from .session import Session
 from .ticket import Ticket
@@ -343,7 +344,8 @@ class Http:
         self.client: httpx.Client = default_http_client() if self.owned else http_client
         self.live: dict[Exchange, ref[FlowStream[Any, Any]]] = {}
         self.graves: deque[tuple[Any, Any]] = deque()
-        self.searching = RLock()
+        self.closed = False
+        self._searching = ProcessLock()
 
     def request(self, settings: Settings, exchange: Exchange, action: Open) -> httpx.Request:
         """The request of one attempt, with the caller's headers as they are now."""
@@ -368,6 +370,17 @@ class Http:
             **calls.auth_argument(settings, str(request.url), owned=self.owned),
         )
 
+    @contextmanager
+    def searching(self, seconds: float | None) -> Generator[bool]:
+        """One search for flows at a time. Gives False where the wait for others took too long."""
+        lock = self._searching.here()
+        in_time = lock.acquire(timeout=-1 if seconds is None else min(seconds, TIMEOUT_MAX))
+        try:
+            yield in_time
+        finally:
+            if in_time:
+                lock.release()
+
     def bury(self) -> None:
         """Close what finalizers left behind; they may neither lock nor wait themselves."""
         with suppress(IndexError):  # another thread may bury too
@@ -378,6 +391,7 @@ class Http:
                     response.close()
 
     def close(self) -> None:
+        self.closed = self.owned
         for known in list(self.live.values()):
             stream = known()
             if stream is not None:

@@ -152,7 +152,7 @@ class Blocking:
     def __repr__(self) -> str:
         return repr(self.inner)
 
-    def __call__(self, *args: Any, **options: Any) -> Any:
+    def __call__(self, /, *args: Any, **options: Any) -> Any:
         return self._wrapped(self.inner)(*args, **options)
 
     def __iter__(self) -> Any:

@@ -425,6 +425,12 @@ HAND_PICKED: dict[str, Row] = {
         (2, 3, 4, 9),
         (6, 0, 1, 5),
     ),
+    "oneOf of a text twice, once with a format of nobody's": (
+        {"oneOf": [{"type": "string", "format": "byte"}, {"type": ["integer", "string"]}]},
+        (1, 2.0),
+        ("a", "", 1.5, None),
+    ),
+    "oneOf of the same twice": ({"oneOf": [TEXT, TEXT, WHOLE]}, (1,), ("a", None)),
     "oneOf of integer and number": ({"oneOf": [WHOLE, {"type": "number"}]}, (1.5,), (1, 2.0, "x")),
     "oneOf of open objects": (
         {"oneOf": [_object({"a": TEXT}, ["a"]), _object({"b": TEXT}, ["b"])]},

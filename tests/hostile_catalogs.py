@@ -6,6 +6,7 @@ Out: `CORPUS`, the same in every process; `INSTANCES`, values to hand to whateve
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from typing import Any
 
 CODE = "__import__('os').system('touch was-here')"
@@ -98,6 +99,14 @@ def actions(*schemas: Any) -> dict[str, Any]:
     }
 
 
+def inputs(*schemas: Any) -> dict[str, Any]:
+    """The same, but the flows give nothing: half the work where roles make no difference."""
+    return {
+        f"/flow/f{n}": {"key": f"/flow/f{n}", "name": f"f{n}", "inputSchema": schema}
+        for n, schema in enumerate(schemas)
+    }
+
+
 def openapi(paths: dict[str, Any], **more: Any) -> dict[str, Any]:
     return {"openapi": "3.2.0", "info": {"title": "t", "version": "1"}, "paths": paths} | more
 
@@ -129,13 +138,38 @@ def deep(depth: int, opening: str, closing: str) -> str:
     return f'{{"/flow/f": {{"key": "x", "inputSchema": {nested}}}, "/flow/ok": {{"key": "x"}}}}'
 
 
-def doubling(word: str, levels: int) -> dict[str, Any]:
+def doubling(word: str, levels: int, second: Callable[[Any], Any] = lambda inner: inner) -> dict[str, Any]:
     """2 ** levels branches in a few lines."""
-    definitions: dict[str, Any] = {
-        f"L{n}": {word: [{"$ref": f"#/$defs/L{n + 1}"}, {"$ref": f"#/$defs/L{n + 1}"}]} for n in range(levels)
-    }
     last = {"type": "object", "properties": {"a": {"type": "string"}}}
+    references = [{"$ref": f"#/$defs/L{n + 1}"} for n in range(levels)]
+    definitions = {f"L{n}": {word: [inner, second(inner)]} for n, inner in enumerate(references)}
     return {"$ref": "#/$defs/L0", "$defs": definitions | {f"L{levels}": last}}
+
+
+def _doubled_value(word: str) -> dict[str, Any]:
+    """A value that 2 ** 60 ways lead to, and none of them fits."""
+    value: Any = "x"
+    for _ in range(30):
+        value = [value]
+    doubled = doubling("anyOf", 60, lambda inner: {"items": inner})
+    known = {"$ref": "#/$defs/L0", word: [value] if word == "enum" else value}
+    return object_of({"a": known}, **{"$defs": doubled["$defs"]})
+
+
+def _entangled(types: int) -> dict[str, Any]:
+    """Each contains all, on factorially many ways."""
+    references = [{"$ref": f"#/$defs/T{n}"} for n in range(types)]
+    definitions = {f"T{n}": {"prefixItems": references} for n in range(types)}
+    return {"$ref": "#/$defs/T0", "$defs": definitions}
+
+
+def _doubling_defaults(levels: int) -> dict[str, Any]:
+    """2 ** levels fields to be filled in."""
+    definitions = {
+        f"L{n}": object_of({name: {"$ref": f"#/$defs/L{n + 1}", "default": {}} for name in ("a", "b")})
+        for n in range(levels)
+    }
+    return {"$ref": "#/$defs/L0", "$defs": definitions | {f"L{levels}": object_of({"a": {"default": 1}})}}
 
 
 def product(unions: int, members: int) -> dict[str, Any]:
@@ -285,37 +319,69 @@ def _references() -> dict[str, Any]:
 
 def _size() -> dict[str, Any]:
     many = {f"field-{n}": {"type": "string", "default": "x", "description": "d"} for n in range(10_000)}
+    half = dict(list(many.items())[:5_000])
     wide = {f"D{n}": object_of({"a": {"$ref": f"#/$defs/D{(n * 7 + 1) % 1000}"}}) for n in range(1000)}
     colliding = {"-" * n + "a": {"type": "string"} for n in range(1000)}
     return {
-        "10,000 properties": actions(object_of(many, required=list(many))),
-        "10,000 properties twice": actions({"allOf": [object_of(many), object_of(many)]}),
-        "1,000 definitions": actions({"$ref": "#/$defs/D0", "$defs": wide}),
-        "10,000 definitions of one name": actions(
-            object_of({f"p{n}": object_of({"a": {}}, title="Same") for n in range(3_000)})
+        "10,000 properties": inputs(object_of(many, required=list(many))),
+        "5,000 properties twice": inputs({"allOf": [object_of(half), object_of(half)]}),
+        "1,000 definitions": inputs({"$ref": "#/$defs/D0", "$defs": wide}),
+        "many definitions of one name": inputs(
+            object_of({f"p{n}": object_of({"a": {}}, title="Same") for n in range(1_500)})
         ),
-        "names that become one": actions(object_of(colliding)),
-        "a huge enum": actions({"enum": list(range(100_000))}, {"enum": [f"v{n}" for n in range(100_000)]}),
-        "a huge enum of objects": actions({"enum": [{"a": [n]} for n in range(10_000)]}),
-        "enums that meet": actions(
+        "names that become one": inputs(object_of(colliding)),
+        "a huge enum": inputs({"enum": list(range(100_000))}, {"enum": [f"v{n}" for n in range(100_000)]}),
+        "a huge enum of objects": inputs({"enum": [{"a": [n]} for n in range(10_000)]}),
+        "enums that meet": inputs(
             {"allOf": [{"enum": list(range(20_000))}, {"enum": list(range(10_000, 30_000))}]}
         ),
-        "a huge required": actions(object_of({}, required=[f"r{n}" for n in range(50_000)])),
-        "a wide anyOf": actions(
+        "a huge required": inputs(object_of({}, required=[f"r{n}" for n in range(50_000)])),
+        "a wide anyOf": inputs(
             {"anyOf": [object_of({f"p{n}": {}}, required=[f"p{n}"]) for n in range(5_000)]}
         ),
-        "a wide allOf": actions({"allOf": [object_of({f"p{n}": {}}) for n in range(5_000)]}),
-        "a wide oneOf of constants": actions({"oneOf": [{"const": n} for n in range(5_000)]}),
-        "a long tuple": actions({"prefixItems": [{"type": "string"}] * 10_000}, {"items": [{}] * 10_000}),
-        "doubling allOf": actions(doubling("allOf", 60)),
-        "doubling anyOf": actions(doubling("anyOf", 60)),
-        "doubling oneOf": actions(doubling("oneOf", 60)),
-        "products of unions": actions(product(20, 10), product(4, 60), product(2, 1000)),
-        "a long title": actions({"title": "t" * 1_000_000, "type": "object", "properties": {"a": {}}}),
-        "a long description": actions(
+        "a wide allOf": inputs({"allOf": [object_of({f"p{n}": {}}) for n in range(5_000)]}),
+        "a wide oneOf of constants": inputs({"oneOf": [{"const": n} for n in range(5_000)]}),
+        "a long tuple": inputs({"prefixItems": [{"type": "string"}] * 10_000}, {"items": [{}] * 10_000}),
+        "doubling allOf": inputs(doubling("allOf", 60)),
+        "doubling anyOf": inputs(doubling("anyOf", 60)),
+        "doubling oneOf": inputs(doubling("oneOf", 60)),
+        "doubling oneOf of lists": inputs(doubling("oneOf", 60, lambda inner: {"items": inner})),
+        "values where anyOf doubles": inputs(*(_doubled_value(word) for word in ("enum", "default"))),
+        "enums apart": inputs(
+            {"oneOf": [{"enum": [f"{letter}{n}" for n in range(10_000)]} for letter in "ab"]}
+        ),
+        "lists of a huge enum": inputs(
+            {"enum": [[n] for n in range(5_000)], "items": {"enum": [*range(5_000)]}}
+        ),
+        "a long tuple in many fields": inputs(
+            object_of(
+                {f"p{n}": {"$ref": "#/$defs/T"} for n in range(2_000)},
+                **{"$defs": {"T": {"prefixItems": [{"type": "string"}] * 2_000}}},
+            )
+        ),
+        "types that all use each other": inputs(_entangled(12)),
+        "a wide object in a wide anyOf": inputs(
+            object_of(
+                {f"p{n}": {} for n in range(5_000)}, anyOf=[{"required": [f"p{n}"]} for n in range(1_000)]
+            )
+        ),
+        "a default in itself": inputs(
+            object_of({"child": {"$ref": "#", "default": {}}}),
+            object_of({"all": {"type": "array", "items": {"$ref": "#"}, "default": [{}]}}),
+        ),
+        "defaults of many fields in many fields": inputs(
+            object_of(
+                {f"p{n}": {"$ref": "#/$defs/S", "default": {"x": n}} for n in range(2_000)},
+                **{"$defs": {"S": object_of({f"q{n}": {"default": n} for n in range(2_000)})}},
+            )
+        ),
+        "defaults that double": inputs(_doubling_defaults(60)),
+        "products of unions": inputs(product(20, 10), product(4, 60), product(2, 1000)),
+        "a long title": inputs({"title": "t" * 1_000_000, "type": "object", "properties": {"a": {}}}),
+        "a long description": inputs(
             object_of({"a": {"description": "d" * 1_000_000}}, description="d" * 1_000_000)
         ),
-        "a large default": actions({"type": "array", "default": list(range(100_000))}),
+        "a large default": inputs({"type": "array", "default": list(range(100_000))}),
         "many flows of one schema": openapi(
             {f"/f{n}": flow({"$ref": "#/components/schemas/S"}) for n in range(200)},
             components={"schemas": {"S": object_of({"a": {"type": "string"}})}},
@@ -376,7 +442,7 @@ def _kinds() -> dict[str, Any]:
     good = openapi({"/f": flow(object_of({"a": {"type": "string"}})), "/ok": flow({})})
     return (
         {
-            f"{word} is {kind}": actions(
+            f"{word} is {kind}": inputs(
                 {word: junk},
                 {"type": "object", word: junk},
                 {"type": ["string", "array", "object"], word: junk},
@@ -393,7 +459,7 @@ def _kinds() -> dict[str, Any]:
             for kind, junk in KINDS.items()
         }
         | {f"the action is {kind}": {"/flow/f": junk, "/flow/ok": OK} for kind, junk in KINDS.items()}
-        | {f"the schema is {kind}": actions(junk) for kind, junk in KINDS.items()}
+        | {f"the schema is {kind}": inputs(junk) for kind, junk in KINDS.items()}
         | {f"the document is {kind}": junk for kind, junk in KINDS.items()}
     )
 

@@ -971,3 +971,9 @@ def test_a_spoilt_document_parses_or_says_why(document: Any) -> None:
 @given(st.binary(max_size=200))
 def test_any_bytes_parse_or_say_why(data: bytes) -> None:
     parsed(data)
+
+
+@pytest.mark.parametrize("data", [[], 5, None])
+def test_what_is_neither_bytes_nor_text_is_refused(data: Any) -> None:
+    with pytest.raises(TypeError, match="bytes or text"):
+        Catalog.parse(data, source="x")

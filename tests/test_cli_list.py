@@ -127,7 +127,7 @@ def test_a_line_for_each_flow(cli: Cli, stub: StubServer) -> None:
     assert ended.out.splitlines() == [
         "menu(theme: str, zip: str = '', dishes: int = 3, class_: str | None = None) -> Dish, streams Any",
         "    Writes a menu, dish by dish.",
-        "shout(input: str) -> str, streams Any",
+        "shout(input: str, /) -> str, streams Any",
         f"2 flows from {stub.url}/openapi.json",
     ]
     assert (ended.code, ended.err) == (0, "")
@@ -136,7 +136,7 @@ def test_a_line_for_each_flow(cli: Cli, stub: StubServer) -> None:
 def test_broken_flows_are_listed_and_oddities_told(cli: Cli, saved: str) -> None:
     ended = cli("list", NOWHERE, "--catalog", saved)
     plain, description, broken, long, odd, summary = ended.out.splitlines()
-    assert plain == "plain(input: str) -> Any"
+    assert plain == "plain(input: str, /) -> Any"
     assert description == "    " + r"Says \x1b]0;evil\x07\u202e things. " * 2 + (
         r"Says \x1b]0;evil\x07\u202e things."
     )
@@ -157,7 +157,7 @@ def test_a_terminal_gets_lines_that_fit(cli: Cli, saved: str, monkeypatch: pytes
     monkeypatch.setenv("TERM", "dumb")  # no bold letters; rich then needs both numbers
     monkeypatch.setenv("LINES", "25")
     plain, description, broken, long, *_ = cli("list", NOWHERE, "--catalog", saved).out.splitlines()
-    assert plain == "plain(input: str) -> Any"
+    assert plain == "plain(input: str, /) -> Any"
     assert description == r"    Says \x1b]0;evil\x07\u202e things. Says \x1b]0;evil\x07…"
     assert broken.startswith("broken: its output schema")
     assert long == "long(parameter0: str = …, parameter1: str = …, para…) -> Any"

@@ -27,7 +27,7 @@ def settings(**options: Any) -> calls.Settings:
 
 
 def opened(**options: Any) -> tuple[Session[bytes, bytes], Open]:
-    session = calls.document_session(settings(**options), URL)
+    session = calls.document_session(settings(**options), URL, None)
     action = session.step(0.0)
     assert isinstance(action, Open)
     session.connected(0.0, reused=False)

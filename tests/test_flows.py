@@ -5,17 +5,21 @@ from __future__ import annotations
 import copy
 import inspect
 import json
+import os
 import pickle
 import pydoc
+import signal
 import threading
+import warnings
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal
 
 import anyio
 import pytest
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, Field, ValidationError
 
 from drivers import ASYNC_DRIVERS, DRIVERS, Driver, spawn
 from streamflow_client import (
@@ -30,6 +34,8 @@ from streamflow_client import (
     InputValidationError,
     NotFoundError,
     OutputValidationError,
+    PermissionDeniedError,
+    StreamInterruptedError,
     Timeout,
     UnknownFlowError,
 )
@@ -57,6 +63,19 @@ class Item(BaseModel):
 class Menu(BaseModel):
     title: str
     items: list[Item]
+
+
+class Optional(BaseModel):
+    n: int = 7
+
+
+class Lists(BaseModel):
+    numbers: list[int] = [1]
+
+
+class Message(BaseModel):
+    text: str
+    when: datetime | None = None
 
 
 def declared(stub: StubServer) -> StubServer:
@@ -208,12 +227,12 @@ def test_before_discovery_a_wrong_input_is_told_at_the_first_read(driver: Driver
     with driver.client(stub) as client:
         stream = client.flows.menu.stream(thme="x")
         assert stub.requests == []
-        for _ in range(2):
-            with pytest.raises(InputValidationError, match="did you mean 'theme'") as caught:
-                next(stream)
+        with pytest.raises(InputValidationError, match="did you mean 'theme'") as caught:
+            next(stream)
         assert caught.value.flow == "menu"
-        with pytest.raises(InputValidationError):
-            stream.result()
+        for again in (lambda: next(stream), stream.result):
+            with pytest.raises(InputValidationError):
+                again()
     assert asked(stub) == [OPENAPI]
     assert stub.runs == []
 
@@ -517,6 +536,8 @@ def test_an_action_that_is_no_flow_is_run_by_its_key(stub: StubServer) -> None:
         (5, TypeError),
         ("http://user:secret@host/x.json", ValueError),
         ("http://", ValueError),
+        ("file:///flows.json", ValueError),
+        ("", ValueError),
     ],
 )
 def test_a_catalog_that_makes_no_sense_is_refused_at_once(catalog: Any, error: type[Exception]) -> None:
@@ -682,3 +703,245 @@ def test_a_flow_waits_for_nothing_when_it_is_cancelled_before_its_lookup(stub: S
 
     anyio.run(main)
     assert stub.runs == []
+
+
+# --- what an attack found ------------------------------------------------------------------------------
+
+
+@every
+def test_fields_may_be_called_self_or_input(driver: Driver, stub: StubServer) -> None:
+    fields = {"self": {"type": "string"}, "input": {"type": "integer"}, "flow": {"default": 2}}
+    catalog = actions({"bare": {"inputSchema": {"type": "object", "properties": fields}}})
+    with driver.client(stub, catalog=catalog) as client:
+        flow = known(client).bare
+        assert list(inspect.signature(flow.inner).parameters) == ["self", "input", "flow"]
+        assert flow(self="me", input=5) == {"self": "me", "input": 5, "flow": 2}
+
+
+@every
+def test_without_an_input_an_object_has_its_defaults(driver: Driver, stub: StubServer) -> None:
+    @stub.flow
+    def optional(request: Optional) -> int:
+        return request.n
+
+    with driver.client(stub) as client:
+        assert client.flows.optional() == 7
+        assert stub.requests[-1].json == {"data": {"n": 7}}
+        with pytest.raises(InputValidationError, match="theme: Field required"):
+            known(client).menu()
+    assert stub.run_count("menu") == 0
+
+
+@every
+def test_an_output_may_be_an_input_again(driver: Driver, stub: StubServer) -> None:
+    @stub.flow
+    def chat(history: list[Message]) -> Message:
+        return Message(text=f"{len(history)}", when=history[-1].when if history else None)
+
+    with driver.client(stub) as client:
+        when = datetime(2026, 1, 2, tzinfo=UTC)
+        reply = client.flows.chat([{"text": "a", "when": when}])
+        assert reply.when == when
+        again = client.flows.chat([reply, {"text": "b", "when": None}, (reply)])
+        assert (again.text, again.when) == ("3", when)
+
+
+def test_what_is_shown_of_a_default_is_nobodys_to_change(stub: StubServer) -> None:
+    @stub.flow
+    def lists(request: Lists) -> list[int]:
+        return request.numbers
+
+    with Client(stub.url) as client:
+        flow = client.flows.lists
+        inspect.signature(flow).parameters["numbers"].default.append(7)
+        schema = flow.spec.input_schema
+        assert schema is not None
+        schema.root["components"]["schemas"]["Lists"]["properties"]["numbers"]["default"].append(8)
+        assert flow() == client.flows.lists() == [1]
+
+
+@pytest.mark.parametrize(
+    ("fault", "says"),
+    [
+        (f.status(401), "HTTP 401 .*auth"),
+        (f.status(500, body=b"boom"), "HTTP 500 boom"),
+        (f.status(405), "HTTP 405"),
+    ],
+    ids=["401", "500", "405"],
+)
+@every
+def test_the_error_tells_how_each_address_answered(
+    driver: Driver, stub: StubServer, fault: Any, says: str
+) -> None:
+    stub.always(OPENAPI, fault)
+    stub.always(ACTIONS, f.raw(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: close\r\n\r\n[]"))
+    with (
+        driver.client(stub, retry=None) as client,
+        pytest.raises(DiscoveryError, match=rf"openapi\.json: {says}.*api/actions: found") as caught,
+    ):
+        client.discover()
+    assert str(caught.value).count(stub.url + ACTIONS) == 1
+
+
+@every
+def test_a_document_that_breaks_off_is_no_absent_one(driver: Driver, stub: StubServer) -> None:
+    stub.always(OPENAPI, f.close_before_response())
+    with driver.client(stub, retry=None) as client, pytest.raises(StreamInterruptedError) as caught:
+        client.discover()
+    assert not caught.value.work_may_have_run
+
+
+@every
+def test_an_absent_document_is_told_apart_from_a_refused_one(driver: Driver, stub: StubServer) -> None:
+    stub.always(OPENAPI, f.status(404))
+    for fault, cause in ((f.status(404), None), (f.status(403), PermissionDeniedError)):
+        stub.always(ACTIONS, fault)
+        with driver.client(stub) as client, pytest.raises(DiscoveryError) as caught:
+            client.discover()
+        assert type(caught.value.__cause__) is (type(None) if cause is None else cause)
+
+
+@every
+def test_a_flow_that_only_streams_is_called_for_its_output(driver: Driver, stub: StubServer) -> None:
+    body = b'data: {"message": 1}\n\ndata: {"message": 2}\n\ndata: {"result": 3}\n\n'
+    head = b"HTTP/1.1 200 OK\r\nContent-Type: Text/Event-Stream; charset=utf-8\r\nConnection: close\r\n\r\n"
+    stub.script("shout", f.raw(head + body), f.raw(head + body[:40]))
+    with driver.client(stub) as client:
+        assert client.flow("shout", output=int)("x") == 3
+        with pytest.raises(StreamInterruptedError):
+            client.flow("shout", output=int)("x")
+
+
+@asynchronous
+def test_a_late_flow_counts_its_lookup_in_its_own_total(driver: Driver, stub: StubServer) -> None:
+    stub.always(OPENAPI, f.stall())
+    with driver.client(stub, timeout=60, retry=None) as client:
+        hasty = client.flows.menu.with_options(timeout=0.2)
+        with pytest.raises(FlowTimeoutError) as caught:
+            hasty(theme="x")
+        assert caught.value.clock == "total"
+        with pytest.raises(FlowTimeoutError) as caught:
+            hasty.stream(theme="x").result()
+        assert caught.value.clock == "total"
+        stub.always(OPENAPI, f.delay_headers(0.25))
+        stub.always("menu", f.delay_headers(0.25))
+        with pytest.raises(FlowTimeoutError):
+            client.flows.menu.with_options(timeout=0.4)(theme="x")
+
+
+@every
+def test_both_documents_share_one_total(driver: Driver, stub: StubServer) -> None:
+    stub.always(OPENAPI, (f.delay_headers(0.2), f.status(404)))
+    stub.always(ACTIONS, f.stall())
+    with driver.client(stub, timeout=0.4, retry=None) as client, pytest.raises(FlowTimeoutError) as caught:
+        client.discover()
+    assert caught.value.clock == "total"
+    assert caught.value.timeline is not None
+    assert caught.value.timeline.elapsed < 0.4  # what the first one left
+
+
+def test_who_waits_for_a_search_shares_its_failure(stub: StubServer) -> None:
+    stub.always(OPENAPI, f.stall())
+    with Client(stub.url, timeout=Timeout(idle=0.5), retry=None) as client:
+        threads = [spawn(lambda: client.flows.menu) for _ in range(8)]
+        errors = [thread.exception(10) for thread in threads]
+    assert {type(error) for error in errors} == {FlowTimeoutError}
+    assert len(set(map(id, errors))) == 8
+    assert len(asked(stub)) < 8
+
+
+@asynchronous
+def test_tasks_that_wait_for_a_search_share_its_failure(driver: Driver, stub: StubServer) -> None:
+    errors: list[Exception] = []
+
+    async def main() -> None:
+        async with AsyncClient(stub.url, timeout=Timeout(idle=0.2), retry=None) as client:
+
+            async def call() -> None:
+                try:
+                    await client.flows.menu(theme="x")
+                except FlowTimeoutError as error:
+                    errors.append(error)
+
+            async with anyio.create_task_group() as group:
+                for _ in range(8):
+                    group.start_soon(call)
+
+    stub.always(OPENAPI, f.stall())
+    driver.run(main)
+    assert len(errors) == 8
+    assert asked(stub) == [OPENAPI]
+
+
+@every
+def test_who_waits_for_a_search_waits_no_longer_than_its_own_total(driver: Driver, stub: StubServer) -> None:
+    stub.always(OPENAPI, f.stall())
+    with driver.client(stub) as client:
+        searching = spawn(client.discover)
+        stub.wait_until(lambda: asked(stub))
+        with pytest.raises(FlowTimeoutError, match=r"not found out within 0\.1 s") as caught:
+            client.with_options(timeout=0.1).discover()
+        assert caught.value.clock == "total"
+        waiting = spawn(client.discover)
+        client.close()
+        for thread in (searching, waiting):
+            with pytest.raises(FlowCancelledError):
+                thread.result(10)
+        with pytest.raises(FlowCancelledError, match="closed"):
+            client.discover()
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork on this system")
+def test_a_child_forked_during_a_search_searches_itself(stub: StubServer) -> None:
+    stub.script(OPENAPI, f.stall(), None)
+    with Client(stub.url) as client:
+        searching = spawn(client.discover)
+        stub.wait_until(lambda: asked(stub))
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", DeprecationWarning)  # Python 3.12: threads and fork
+            child = os.fork()
+        if child == 0:  # pragma: no cover - another process
+            signal.alarm(10)
+            os._exit(0 if "menu" in client.flows else 1)
+        assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+        client.close()
+        with pytest.raises(FlowCancelledError):
+            searching.result(10)
+
+
+def test_fields_that_an_unchecked_keyword_may_name_are_let_through(stub: StubServer) -> None:
+    text = {"type": "string"}
+    cond = {"type": "object", "properties": {"x": text}, "if": {}, "then": {"properties": {"y": text}}}
+    open_ = {"type": "object", "properties": {"x": text}, "additionalProperties": True}
+    with Client(
+        stub.url, catalog=actions({"bare": {"inputSchema": cond}, "shout": {"inputSchema": open_}})
+    ) as client:
+        assert client.flows.bare({"x": "a", "y": "b"}) == {"x": "a", "y": "b"}
+        with pytest.raises(InputValidationError, match="a mapping may hold"):
+            client.flows.shout(q="a")
+
+
+def test_names_that_python_reads_otherwise_are_no_attributes(stub: StubServer) -> None:
+    with Client(stub.url, catalog=actions({"ﬁsh": {}, "größe": {}, "class": {}, "_x": {}})) as client:
+        assert len(client.flows) == 4
+        assert [name for name in dir(client.flows) if not name.startswith("_")] == ["größe"]
+
+
+def test_the_schema_of_a_type_has_readable_names(stub: StubServer) -> None:
+    with Client(stub.url) as client:
+        assert list(client.flows.menu.output_type.model_json_schema()["$defs"]) == ["Item"]
+
+
+@every
+def test_a_misfit_is_told_without_our_steps(driver: Driver, stub: StubServer) -> None:
+    closed = {"type": "object", "properties": {"a": {"type": "integer"}}, "additionalProperties": False}
+    other = {"type": "object", "properties": {"b": {"type": "integer"}}, "additionalProperties": False}
+    catalog = actions({"shout": {"outputSchema": {"anyOf": [closed, other]}}})
+    with (
+        driver.client(stub, catalog=catalog, strict=True) as client,
+        pytest.raises(OutputValidationError) as caught,
+    ):
+        client.flows.shout("x")
+    assert "letter" not in str(caught.value)
+    assert isinstance(caught.value.validation_error, ValidationError)
+    assert caught.value.validation_error.title == "output of flow 'shout'"

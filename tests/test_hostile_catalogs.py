@@ -6,6 +6,7 @@ prints a line of JSON a document, and the tests read them.
 
 from __future__ import annotations
 
+import codecs
 import json
 import os
 import signal
@@ -178,7 +179,8 @@ def main() -> None:
     sys.addaudithook(watch)
     signal.signal(signal.SIGALRM, too_long)
     through("what is imported late is imported now", WARM)
-    "\x07".encode("unicode_escape")  # an encoding is such a thing
+    for name in ENCODINGS:
+        codecs.lookup(name)
     known.update(event for event in events if event.startswith("compile"))
     Path(os.devnull).open().close()
     told({"events": events[-3:]})
@@ -201,6 +203,8 @@ def too_long(*_: object) -> None:
 def told(what: Any) -> None:
     print(json.dumps(what), flush=True)  # noqa: T201 - a program prints
 
+
+ENCODINGS = ("unicode_escape", "utf-8-sig", "utf-16-le", "utf-16-be", "idna", "latin-1", "ascii")
 
 WARM = b"""{"/flow/\\u0007": {}, "/flow/f": {"key": "x", "inputSchema": {"properties": {
     "a": {"type": "string", "format": "date-time", "pattern": "a"}, "b": {"enum": [1, "a"]},

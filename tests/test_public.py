@@ -46,7 +46,8 @@ RENAMED = {
     "AsyncHeaderSource": "HeaderSource",
     "StopAsyncIteration": "StopIteration",
 }
-WAITING = {"discover", "__call__", "result", "restart", "__enter__", "__exit__", "__next__", "close"}  # what is awaited
+# what is awaited
+WAITING = {"discover", "__call__", "result", "restart", "__enter__", "__exit__", "__next__", "close"}
 PAIRS = [
     (Client, AsyncClient),
     (Flows, AsyncFlows),

@@ -8,11 +8,14 @@ import unicodedata
 import warnings
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from pydantic import BaseModel, ConfigDict, Field, create_model
 
+from streamflow_client.schema.model import Anything, Definition, Record, Ref, Types
+from streamflow_client.schema.model import Field as KnownField
 from streamflow_client.schema.names import FIELD_NAMES, MODULE_NAMES, Taken, class_name, field_names
+from streamflow_client.schema.runtime import FlowModel, build
 
 
 @pytest.mark.parametrize(
@@ -66,6 +69,7 @@ def test_every_text_makes_a_class_name(text: str) -> None:
         (("model_config", "copy", "json"), ("model_config_", "copy_", "json_")),
         (("schema", "validate", "dict"), ("schema_", "validate_", "dict_")),
         (("_copy", "$class"), ("copy_", "class_")),
+        (("mro", "register"), ("mro_", "register_")),
         (("", "***", "_"), ("empty", "field", "field_2")),
         (("foo-bar", "foo_bar", "foo.bar"), ("foo_bar_2", "foo_bar", "foo_bar_3")),
         (("class", "class_"), ("class_2", "class_")),
@@ -92,6 +96,23 @@ def test_field_names_are_unique_fit_pydantic_and_spare_what_is_fine(wire: list[s
         assert not chosen.startswith("_")
         assert chosen not in FIELD_NAMES
         assert chosen == name or chosen not in names  # nobody takes another's wire name
+
+
+ODD = sorted({*dir(FlowModel), *dir(type(FlowModel)), *dir(builtins), *keyword.kwlist, *keyword.softkwlist})
+
+
+@given(st.lists(st.text(max_size=4) | st.sampled_from(ODD), unique=True, max_size=9))
+@example(ODD)
+def test_any_names_of_properties_make_a_class_without_a_warning(wire: list[str]) -> None:
+    fields = tuple(
+        KnownField(name, chosen, Anything(), required=False) for name, chosen in field_names(wire).items()
+    )
+    types = Types(Ref("Odd"), {"Odd": Definition(Record(fields, Anything(), extra_said=False))})
+    with warnings.catch_warnings(action="error"):
+        model = build(types, role="output", name="odd").model
+    assert model is not None
+    given_values = {name: index for index, name in enumerate(wire)}
+    assert model.model_validate(given_values).model_dump(by_alias=True) == given_values
 
 
 def test_pydantic_takes_every_odd_name() -> None:

@@ -452,7 +452,7 @@ def test_generated_schemas_agree_with_the_oracle() -> None:
         derandomize=True,
         database=None,
         deadline=None,
-        suppress_health_check=list(HealthCheck),
+        suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.filter_too_much],
     )
     @given(cases())
     def compare(case: tuple[Json, list[Json]]) -> None:

@@ -13,12 +13,13 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from hand_picked_schemas import CAPTURES, HAND_PICKED
-from streamflow_client.schema.accepts import accepts
+from streamflow_client.schema.accepts import Accepting, accepts
 from streamflow_client.schema.model import (
     MISSING,
     Anything,
     Array,
     Boolean,
+    Definition,
     Field,
     Integer,
     Literals,
@@ -39,6 +40,7 @@ from streamflow_client.schema.read import BrokenSchema, read_types
 
 TEXT: dict[str, Any] = {"type": "string"}
 WHOLE: dict[str, Any] = {"type": "integer"}
+INF = float("inf")
 OLD = "http://json-schema.org/draft-07/schema#"
 
 
@@ -54,6 +56,12 @@ def record(types: Types, name: str = "Root") -> Record:
 
 def field(types: Types, wire: str, name: str = "Root") -> Field:
     return next(field for field in record(types, name).fields if field.name == wire)
+
+
+def _doubling(word: str, levels: int) -> dict[str, Any]:
+    """2 ** levels ways from the first definition to the last."""
+    twice = {f"L{n}": {word: [{"$ref": f"#/$defs/L{n + 1}"}] * 2} for n in range(levels)}
+    return {"$ref": "#/$defs/L0", "$defs": twice | {f"L{levels}": TEXT}}
 
 
 def objects(**properties: Any) -> dict[str, Any]:
@@ -159,7 +167,15 @@ TYPES: dict[str, tuple[Any, Any]] = {
         {"oneOf": [WHOLE, {"type": "number"}]},
         Union((Integer(), Number()), exclusive=True),
     ),
-    "oneOf twice": ({"oneOf": [TEXT, TEXT]}, Union((Text(), Text()), exclusive=True)),
+    "oneOf twice": ({"oneOf": [TEXT, TEXT]}, Nothing()),
+    "oneOf beside a format that nobody checks": (
+        {"oneOf": [{"type": "string", "format": "byte"}, {"type": ["integer", "string"]}]},
+        Union((Text(), Union((Text(), Integer()))), exclusive=True),
+    ),
+    "oneOf twice among others": (
+        {"oneOf": [TEXT, WHOLE, TEXT, TEXT]},
+        Union((Text(), Integer(), Text()), exclusive=True),
+    ),
     "oneOf beside an unchecked format": (
         {"oneOf": [{"type": "string", "format": "email"}, {"type": "string", "minLength": 3}]},
         Union((Text(), Text(3))),
@@ -284,6 +300,68 @@ def test_defaults_are_kept_where_they_fit(schema: Any, default: Any, warned: boo
     types = read(objects(a=schema, other=other))
     assert field(types, "a").default == default
     assert types.warnings == (("#/properties/a: `default` does not fit, and is not used",) if warned else ())
+
+
+@pytest.mark.parametrize("default", [INF, [float("nan")], {"k": -INF}], ids=repr)
+def test_defaults_that_are_no_json_are_not_kept(default: Any) -> None:
+    types = read(objects(a={"default": default}))
+    assert field(types, "a").default is MISSING
+    assert types.warnings == ("#/properties/a: `default` does not fit, and is not used",)
+
+
+def test_defaults_that_contain_themselves_are_not_kept() -> None:
+    node = {"$ref": "#/$defs/Node"}
+    nodes = {"type": "array", "items": node}
+    fields = {
+        "child": node | {"default": {}},
+        "children": nodes | {"default": [{"n": 1}, {}]},
+        "either": {"anyOf": [nodes, node], "default": {"n": 1}},
+        "end": nodes | {"default": []},
+        "n": WHOLE | {"default": 3},
+        "other": node | {"default": {}},
+    }
+    root = objects(tree=node | {"default": {}}, empty=WHOLE)
+    types = read(root | {"$defs": {"Node": objects(**fields)}})
+    assert field(types, "tree").default == {}
+    assert {f.name: f.default for f in record(types, "Node").fields if f.default is not MISSING} == {
+        "end": [],
+        "n": 3,
+    }
+    assert types.warnings == tuple(
+        f"#/$defs/Node/properties/{name}: `default` contains itself, or too many others, and is not used"
+        for name in ("child", "children", "either", "other")
+    )
+
+
+def test_defaults_that_contain_each_other_are_not_kept() -> None:
+    a, b = {"$ref": "#/$defs/A", "default": {}}, {"$ref": "#/$defs/B", "default": {}}
+    types = read(objects(a=a) | {"$defs": {"A": objects(b=b, n={"default": 1}), "B": objects(a=a)}})
+    assert [field(types, "a").default, field(types, "n", "A").default] == [{}, 1]
+    assert [field(types, "b", "A").default, field(types, "a", "B").default] == [MISSING, MISSING]
+
+
+def test_a_default_that_names_its_child_ends_there() -> None:
+    """What the value itself says is not filled in."""
+    node = {"anyOf": [{"$ref": "#"}, {"type": "null"}], "default": {"child": None}}
+    types = read(objects(child=node), "Node")
+    assert field(types, "child", "Node").default == {"child": None}
+    assert not types.warnings
+
+
+def test_defaults_that_double_at_every_level_are_kept_only_below() -> None:
+    levels = {
+        f"L{n}": objects(**{name: {"$ref": f"#/$defs/L{n + 1}", "default": {}} for name in ("a", "b")})
+        for n in range(40)
+    }
+    types = read({"$ref": "#/$defs/L0", "$defs": levels | {"L40": objects(n=WHOLE | {"default": 1})}})
+    assert field(types, "a", "L39").default == {}
+    assert 0 < sum("too many others" in warning for warning in types.warnings) < 40
+
+
+def test_defaults_are_nested_to_a_limit() -> None:
+    levels = {f"L{n}": objects(a={"$ref": f"#/$defs/L{n + 1}", "default": {}}) for n in range(60)}
+    types = read({"$ref": "#/$defs/L0", "$defs": levels | {"L60": objects(n=WHOLE)}})
+    assert [n for n in range(60) if field(types, "a", f"L{n}").default is MISSING] == [50]
 
 
 # unions of records
@@ -475,6 +553,10 @@ BROKEN: dict[str, tuple[Any, str, str]] = {
     "minItems": ({"minItems": -1}, "#/minItems", "not a whole number"),
     "maxItems": ({"maxItems": 1.5}, "#/maxItems", "not a whole number"),
     "maximum": ({"maximum": [1]}, "#/maximum", "not a number"),
+    "enum of no number": ({"enum": [1, float("nan")]}, "#/enum", "a number that JSON does not have"),
+    "const of no number": ({"const": {"a": [INF]}}, "#/const", "a number that JSON does not have"),
+    "infinite bound": ({"maximum": INF}, "#/maximum", "not a finite number"),
+    "infinite multiple": ({"multipleOf": INF}, "#/multipleOf", "not a finite number"),
     "nan": ({"minimum": float("nan")}, "#/minimum", "not a finite number"),
     "infinite length": ({"minLength": float("inf")}, "#/minLength", "not a finite number"),
     "multipleOf": ({"multipleOf": 0}, "#/multipleOf", "not above zero"),
@@ -534,6 +616,23 @@ TOO_MUCH: dict[str, Any] = {
     "deep default": objects(a={"default": json.loads("[" * 900 + "]" * 900)}),
     "values": {"enum": list(range(10_001))},
     "members": {"anyOf": [{"const": i} for i in range(2_001)]},
+    **{
+        f"doubling {key}": _refs(40, lambda ref, key=key: {key: [ref, {"items": ref}]})
+        for key in ("prefixItems", "anyOf", "oneOf")
+    },
+    "fields": {"required": [f"r{i}" for i in range(50_000)]},
+    "fields of many records": objects(
+        **{f"r{i}": objects(**{f"p{n}": True for n in range(100)}) for i in range(201)}
+    ),
+    "fields in all members": objects(**{f"p{i}": True for i in range(500)})
+    | {"anyOf": [{"required": [f"p{i}"]} for i in range(500)]},
+    "values to compare": {
+        "enum": list(range(10_000)),
+        "anyOf": [{"type": "integer", "maximum": -1 - n} for n in range(100)],
+    },
+    "product of two unions": {
+        "allOf": [{"anyOf": [{"required": [f"{u}{i}"]} for i in range(50)]} for u in "ab"]
+    },
     "product of unions": {
         "allOf": [{"anyOf": [{"required": [f"a{i}"]}, {"required": [f"b{i}"]}]} for i in range(40)]
     },
@@ -556,14 +655,52 @@ def test_what_is_large_but_allowed() -> None:
     types = read(objects(**{f"p{i}": TEXT | {"default": "x"} for i in range(10_000)}))
     assert len(record(types).fields) == 10_000
     assert len(getattr(read({"enum": list(range(10_000))}).root, "values", ())) == 10_000
+    assert len(record(read({"required": [f"r{i}" for i in range(10_000)]})).fields) == 10_000
     halves = [objects(**{f"p{i}": TEXT}) for i in range(1_000)]
     assert len(record(read({"allOf": halves})).fields) == 1_000
 
 
-@pytest.mark.parametrize("key", ["prefixItems", "allOf", "anyOf"])
-def test_references_that_double_at_every_level_do_not_explode(key: str) -> None:
-    types = read(_refs(40, lambda ref: {key: [ref, ref if key == "allOf" else {"items": ref}]}))
+@pytest.mark.parametrize(("key", "levels"), [("prefixItems", 12), ("anyOf", 12), ("allOf", 40)])
+def test_references_that_double_at_every_level_do_not_explode(key: str, levels: int) -> None:
+    types = read(_refs(levels, lambda ref: {key: [ref, ref if key == "allOf" else {"items": ref}]}))
     assert len(repr(types)) < 100_000
+
+
+def test_members_that_double_at_every_level_exclude_each_other() -> None:
+    types = read(_doubling("oneOf", 60))
+    assert not accepts("a", types.root, types.definitions)
+    types = read(_doubling("anyOf", 60))
+    assert accepts("a", types.root, types.definitions)
+    assert not accepts(1, types.root, types.definitions)
+
+
+def test_defaults_that_take_too_long_to_compare_are_not_kept() -> None:
+    items = {"anyOf": [{"type": "integer", "maximum": most} for most in (*range(100), 20_000)]}
+    types = read(objects(a={"type": "array", "items": items, "default": [*range(1_000, 11_000)]}))
+    assert field(types, "a").default is MISSING
+    assert types.warnings == ("#/properties/a: `default` does not fit, and is not used",)
+
+
+def test_members_that_take_too_long_to_compare_stay_exclusive() -> None:
+    longer = {"anyOf": [{"type": "string", "minLength": 9 + n} for n in range(60)]}
+    root = read({"oneOf": [{"enum": [f"v{n}" for n in range(10_000)]}, longer]}).root
+    assert isinstance(root, Union)
+    assert root.exclusive
+    root = read({"oneOf": [{"enum": ["v"]}, longer]}).root
+    assert isinstance(root, Union)
+    assert not root.exclusive
+
+
+def test_what_types_that_double_accept_is_found_out_once() -> None:
+    levels = 40
+    definitions = {
+        f"L{n}": Definition(Union((Ref(f"L{n + 1}"), Array(Ref(f"L{n + 1}"))))) for n in range(levels)
+    }
+    value: Any = "x"
+    for _ in range(20):
+        value = [value]
+    accepting = Accepting(definitions | {f"L{levels}": Definition(Integer())}, 10_000)
+    assert not accepting.accepts(value, Ref("L0"))  # or TooMuch: the ways are 40 over 20
 
 
 def test_patterns_together_have_a_limit() -> None:

@@ -11,15 +11,17 @@ import pydoc
 import subprocess
 import sys
 import weakref
-from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from datetime import UTC, date, datetime, time
 from multiprocessing import get_context
+from threading import Barrier
 from typing import Any
 from uuid import UUID
 
 import pytest
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
+from streamflow_client.schema.complaints import readable
 from streamflow_client.schema.describe import annotation, signature
 from streamflow_client.schema.model import (
     MISSING,
@@ -43,6 +45,7 @@ from streamflow_client.schema.model import (
     Union,
 )
 from streamflow_client.schema.runtime import Built, FlowModel, Role, build, parameters
+from streamflow_client.schema.tangles import Tangles
 
 INVALID = object()
 LENIENT: Any = {"extra": "allow"}
@@ -113,6 +116,7 @@ def message(adapter: TypeAdapter[Any], text: str) -> str:
 # ------------------------------------------------------------------------------------ scalars
 
 BIG = 2**53 + 1
+HUGE = 10**400
 KINDS = record(), closed(field("a", Integer()))
 
 SCALARS: list[tuple[Type, str, Any]] = [
@@ -158,6 +162,21 @@ SCALARS: list[tuple[Type, str, Any]] = [
     (Number(ge=BIG, lt=BIG + 1), str(BIG + 1), INVALID),
     (Number(ge=BIG), "1.5", INVALID),
     (Number(gt=BIG), str(BIG), INVALID),
+    (Integer(ge=HUGE), str(HUGE), HUGE),
+    (Integer(gt=HUGE), str(HUGE), INVALID),
+    (Integer(le=-HUGE), "1", INVALID),
+    (Integer(lt=HUGE), "1", 1),
+    (Integer(lt=float("inf")), "1", 1),
+    (Integer(ge=float("inf")), "1", INVALID),
+    (Integer(multiples=(HUGE,)), str(3 * HUGE), 3 * HUGE),
+    (Integer(multiples=(HUGE,)), "1e300", INVALID),
+    (Integer(multiples=(1e300,)), "1e300", int(1e300)),
+    (Number(ge=HUGE), str(HUGE), HUGE),
+    (Number(ge=HUGE), "1.5", INVALID),
+    (Number(gt=-HUGE), "1.5", 1.5),
+    (Number(lt=HUGE), str(HUGE), INVALID),
+    (Number(multiples=(HUGE,)), str(HUGE), HUGE),
+    (Number(multiples=(HUGE,)), "1", INVALID),
     (Number(multiples=(0.1,)), "0.3", 0.3),
     (Number(multiples=(0.1,)), "0.35", INVALID),
     (Number(multiples=(0.01,)), "19.99", 19.99),
@@ -203,6 +222,8 @@ SCALARS: list[tuple[Type, str, Any]] = [
     (Literals((False, 1, "1")), "false", False),
     (Literals((False, 1, "1")), "0", INVALID),
     (Literals((True, False)), "false", False),
+    (Literals((float("nan"), float("-inf"), float("inf"), 1.0)), "1", 1),
+    (Literals((float("nan"), float("-inf"), 1.0)), "1e999", INVALID),
     (Literals((2.5, [1], {"a": 1})), "2.5", 2.5),
     (Literals((2.5, [1], {"a": 1})), "[1.0]", [1]),
     (Literals((2.5, [1], {"a": 1})), "[true]", INVALID),
@@ -387,6 +408,9 @@ def test_discriminated_unions() -> None:
         (Number(), '"1"', "Input should be a valid number"),
         (Number(lt=3), "4", "Input should be a number that is less than 3"),
         (Number(multiples=(0.1,)), "0.25", "Input should be a multiple of 0.1"),
+        (Number(gt=HUGE), "1", "Input should be a number that is more than about 10**400"),
+        (Integer(le=-HUGE), "1", "Input should be an integer that is at most about -10**400"),
+        (Integer(multiples=(HUGE,)), "1", "Input should be a multiple of about 10**400"),
         (Text(format="date-time"), "1", "Input should be a date-time such as 2024-05-01T12:30:00Z"),
         (Literals((1, "a")), "2", "Input should be one of 1, 'a'"),
         (Literals((True,)), "1", "Input should be True"),
@@ -571,7 +595,188 @@ def test_deep_and_wide_types_are_built() -> None:
     assert dumped(wide, parsed(wide, '{"f9999":1}')) == {"f9999": 1}
 
 
+# ------------------------------------------------------------------------------------ tangled unions
+
+NODES: dict[str, Type] = {
+    "A": record(optional("a", Integer()), optional("child", Ref("T"))),
+    "B": record(optional("b", Integer()), optional("child", Ref("T"))),
+    "C": closed(optional("a", Integer()), optional("child", Ref("T"))),
+    "D": closed(optional("b", Integer()), optional("child", Ref("T"))),
+    "E": record(field("a", Integer()), optional("child", Ref("T"))),
+    "F": record(field("b", Integer()), optional("child", Ref("T"))),
+}
+TANGLED: list[tuple[str, dict[str, Type]]] = [
+    ("open", NODES | {"T": Union((Ref("A"), Ref("B"), Null()))}),
+    ("closed", NODES | {"T": Union((Ref("C"), Ref("D"), Text()))}),
+    ("one of open", NODES | {"T": Union((Ref("E"), Ref("F")), exclusive=True)}),
+    ("one of closed", NODES | {"T": Union((Ref("C"), Ref("F")), exclusive=True)}),
+    ("in a field", NODES | {"T": record(optional("child", Union((Ref("A"), Ref("B")))))}),
+    (
+        "in turn",
+        NODES | {"T": Union((Array(Ref("T")), Ref("U"))), "U": Union((Ref("A"), Ref("B"), Ref("V")))}
+        | {"V": record(optional("child", Ref("T")))},
+    ),
+    (
+        "a ladder",
+        dict[str, Type]({f"L{n}": Union((Ref(f"P{n}"), Ref(f"Q{n}"))) for n in range(60)})
+        | {f"P{n}": record(optional("a", Integer()), optional("child", Ref(f"L{n + 1}"))) for n in range(60)}
+        | {f"Q{n}": record(optional("b", Integer()), optional("child", Ref(f"L{n + 1}"))) for n in range(60)}
+        | {"L60": record(optional("a", Integer()), optional("b", Integer())), "T": Ref("L0")},
+    ),
+]  # fmt: skip
+
+
+def chain(depth: int, leaf: Any) -> Any:
+    value = leaf
+    for level in range(depth):
+        value = {"b" if level % 2 else "a": level, "child": value}
+    return value
+
+
+@pytest.mark.parametrize("options", [{}, LENIENT], ids=["letter", "lenient"])
+@pytest.mark.parametrize("definitions", [parts for _, parts in TANGLED], ids=[name for name, _ in TANGLED])
+def test_tangled_unions_do_not_hang_on_deep_values(definitions: dict[str, Type], options: Any) -> None:
+    """Without a memory each level would double the time: 2**60 trials."""
+    ours = adapter(Ref("T"), **definitions)
+    good = chain(60, {"a": 1})
+    assert dumped(ours, parsed(ours, json.dumps(good), **options)) == good
+    with pytest.raises(ValidationError) as caught:
+        ours.validator.validate_json(json.dumps(chain(60, False)), **options)
+    assert caught.value.error_count() < 10
+    parsed(ours, json.dumps(chain(190, {"a": 1})), **options)  # pydantic follows no more than 255 references
+
+
+def test_tangled_unions_choose_the_member_that_knows_most_of_the_fields() -> None:
+    ours = adapter(Ref("T"), **TANGLED[0][1])
+    value = parsed(ours, '{"b":1,"child":{"a":1,"child":{"b":1,"child":null}}}')
+    chosen = [type(part).__name__ for part in (value, value.child, value.child.child)]
+    assert chosen == ["B", "A", "B"]
+    assert value.child.child.child is None
+    assert type(parsed(ours, '{"c":1}')).__name__ == "A"
+
+
+def test_tangled_oneof_takes_exactly_one() -> None:
+    ours = adapter(Ref("T"), **TANGLED[2][1])
+    assert parsed(ours, '{"a":1,"child":{"b":1}}').child.b == 1
+    assert message(ours, '{"a":1,"b":1}') == "Input should be of one type of the union alone, but is of 2"
+    assert parsed(ours, '{"a":1,"child":{"a":1,"b":1}}') is INVALID
+
+
+def test_errors_of_tangled_unions_tell_the_innermost_place() -> None:
+    ours = adapter(Ref("T"), **TANGLED[2][1])
+    with pytest.raises(ValidationError) as caught:
+        ours.validator.validate_json('{"a":1,"child":{"b":1,"child":{"a":"x"}}}')
+    told = {line["loc"]: line["msg"] for line in caught.value.errors()}
+    assert told["E", "child", "F", "child", "E", "a"] == "Input should be a valid integer"
+
+
+def test_nothing_is_remembered_from_one_validation_to_the_next() -> None:
+    ours = adapter(Ref("T"), "input", **TANGLED[0][1])
+    value = {"a": 1, "child": {"b": 1}}
+    assert taken(ours, value) == taken(ours, value)
+    assert taken(ours, value) is not taken(ours, value)
+    value["a"] = "x"
+    assert taken(ours, value) is INVALID
+    value["a"] = 2
+    assert taken(ours, value).a == 2
+
+
+def test_tangled_unions_in_threads_do_not_meet() -> None:
+    ours = adapter(Ref("T"), **TANGLED[0][1])
+    texts = [json.dumps(chain(20, {"a": number})) for number in range(40)]
+    with ThreadPoolExecutor(4) as pool:
+        values = list(pool.map(ours.validator.validate_json, texts))
+    assert [dumped(ours, value) for value in values] == list(map(json.loads, texts))
+
+
+@pytest.mark.parametrize("definitions", [TANGLED[0][1], TANGLED[2][1]], ids=["any of", "one of"])
+def test_too_little_room_for_recursion_is_an_error_of_validation(definitions: dict[str, Type]) -> None:
+    ours = adapter(Ref("T"), **definitions)
+    text = json.dumps(chain(150, {"a": 1}))
+
+    def deeper(frames: int) -> Any:
+        return deeper(frames - 1) if frames else message(ours, text)
+
+    room = sys.getrecursionlimit() - len(inspect.stack(0)) - 80
+    assert deeper(room) == "Input is nested too deeply"
+
+
+LEAF = Union((Text(), Array(Ref("T"))))
+TANGLES: list[tuple[str, Union, dict[str, Type], int]] = [
+    ("both lead back", Union((Ref("A"), Ref("B"))), NODES | {"T": Union((Ref("A"), Ref("B")))}, 2),
+    ("one leads back", LEAF, {"T": LEAF}, 0),
+    ("none leads back", Union((Ref("X"), Ref("Y"))), {"X": X, "Y": Y, "T": Integer()}, 0),
+    ("both hold a list of lists", Union((Ref("L"), Map(Ref("L")))), {"L": LEAF, "T": LEAF}, 0),
+    ("both hold a tangle", Union((Array(Ref("A")), Map(Ref("A")), Text())), dict(TANGLED[0][1]), 2),
+    (
+        "told apart by a field",
+        Union((Ref("X"), Ref("Y")), discriminator="k"),
+        dict[str, Type]({"T": Union((Ref("X"), Ref("Y")), discriminator="k")})
+        | {name: record(field("k", Literals((name,))), optional("t", Ref("T"))) for name in "XY"},
+        0,
+    ),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("name", "union", "definitions", "count"), TANGLES)
+def test_only_tangled_unions_pay(name: str, union: Union, definitions: dict[str, Type], count: int) -> None:
+    tangles = Tangles(types(union, **definitions).definitions)
+    assert len(tangles.heavy_members(union, "T")) == count, name
+
+
 # ------------------------------------------------------------------------------------ what people see
+
+
+def complaint(adapter: TypeAdapter[Any], text: str, title: str = "", **options: Any) -> ValidationError:
+    with pytest.raises(ValidationError) as caught:
+        adapter.validator.validate_json(text, **options)
+    return readable(caught.value, title)
+
+
+def test_the_first_try_of_a_union_is_not_told() -> None:
+    ours = adapter(Array(Union((Ref("A"), Ref("B")))), A=A, B=B)
+    for options in ({}, {"extra": "forbid"}, LENIENT):
+        error = complaint(ours, '[{"a":"x"}]', "menu output", **options)
+        assert error.title == "menu output"
+        places = [line["loc"] for line in error.errors()]
+        assert places == [(0, "list", "A", "a")] or places == [  # noqa: PLR1714
+            (0, "A | B", "A", "a"),
+            (0, "A | B", "B", "a"),
+            (0, "A | B", "B", "b"),
+        ]
+        assert {line["type"] for line in error.errors()} == {"int_type", "missing"}
+
+
+def test_a_constructor_does_not_tell_the_first_try_either() -> None:
+    class_ = model(record(field("part", Union((Ref("A"), Ref("B"))))), A=A, B=B)
+    with pytest.raises(ValidationError) as caught:
+        class_(part={"a": "x"})
+    assert caught.value.title == "Root"
+    assert [line["type"] for line in caught.value.errors()] == ["int_type", "int_type", "missing"]
+
+
+def test_places_of_oneof_have_no_name_of_ours() -> None:
+    ours = adapter(Map(Union((Ref("A"), Ref("B")), exclusive=True)), A=A, B=B)
+    error = complaint(ours, '{"k":{"a":"x","b":1}}')
+    assert [line["loc"] for line in error.errors()][:2] == [("k", "A", "a"), ("k", "A", "b")]
+
+
+def test_an_error_that_is_readable_stays() -> None:
+    with pytest.raises(ValidationError) as caught:
+        adapter(Integer(le=3)).validator.validate_json('"x"')
+    assert readable(caught.value) is caught.value
+    titled = readable(caught.value, "menu chunk")
+    assert titled.errors() == caught.value.errors()
+    assert str(titled).startswith("1 validation error for menu chunk\n")
+
+
+@pytest.mark.parametrize("title", ["Max Items", "max_items", "MAX items", "maxItems"])
+def test_titles_that_repeat_the_name_are_not_shown(title: str) -> None:
+    fields = [optional("max_items", Integer(), title=title), optional("n", Integer(), title="Count")]
+    definition = Definition(record(*fields), title="The Menu")
+    made = build(Types(Ref("TheMenu"), {"TheMenu": definition}), role="output", name="test")
+    assert made.form.__doc__ == "Fields:\n    max_items: int = …\n    n: int = …: Count"
+    assert made.form.model_fields["max_items"].title == title
 
 
 def test_classes_and_instances_show_what_they_are() -> None:
@@ -641,8 +846,8 @@ def test_annotations(type: Type, text: str, plain: Any) -> None:
 @pytest.mark.parametrize(
     ("input", "chunk", "output", "expected"),
     [
-        (None, None, None, "menu(input: Any = …) -> Any"),
-        (types(Text()), types(Number()), types(Text()), "menu(input: str) -> str, streams float"),
+        (None, None, None, "menu(input: Any = …, /) -> Any"),
+        (types(Text()), types(Number()), types(Text()), "menu(input: str, /) -> str, streams float"),
         (
             types(Ref("Root"), Root=MENU),
             None,
@@ -696,6 +901,25 @@ def test_the_same_content_gives_the_same_classes() -> None:
     assert built(Ref("Root"), Root=MENU).form is not built(Ref("Root"), "input", Root=MENU).form
     one, other = (model(record(optional("a", Anything(), default=default))) for default in (1, True))
     assert one is not other
+
+
+def test_threads_that_build_the_same_at_once_get_the_same_classes() -> None:
+    """Of 150 contents about two would have classes twice; of these it takes one."""
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    try:
+        with ThreadPoolExecutor(4) as pool:
+            for number in range(60):
+                barrier = Barrier(4)
+
+                def make(name: str, together: Barrier) -> Any:
+                    together.wait()
+                    return build(types(Ref("Root"), Root=MENU), role="output", name=name).model
+
+                made = list(pool.map(make, [f"race{number}"] * 4, [barrier] * 4))
+                assert len({id(class_) for class_ in made}) == 1
+    finally:
+        sys.setswitchinterval(interval)
 
 
 def test_copies() -> None:

@@ -1200,3 +1200,8 @@ def test_the_plugin_imports_the_stub_late() -> None:
     source = Path(plugin.__file__).read_text("utf-8")
     eager = [line for line in source.splitlines() if line.startswith(("import", "from"))]
     assert not [line for line in eager if "from ." in line]
+
+
+def test_a_dialect_that_does_not_exist_is_told() -> None:
+    with pytest.raises(ValueError, match=r"express.*not 'nope'"):
+        StubServer("nope")  # type: ignore[arg-type]

@@ -35,23 +35,97 @@ from .patterns import finds
 from .refs import is_list, is_object
 
 Definitions = Mapping[str, Definition]
-Scalar = Anything | Nothing | Null | Boolean | Integer | Number | Text | Literals
+Scalar = Anything | Nothing | Null | Boolean | Integer | Number | Text
+
+
+class TooMuch(Exception):
+    """Telling whether values fit takes more comparisons than were allowed."""
 
 
 def accepts(value: Any, type_: Type, definitions: Definitions) -> bool:
     """Whether `value` is of that type. Both are nested no deeper than `read.MAX_DEPTH`."""
-    match type_:
-        case Ref(name):
-            return accepts(value, definitions[name].type, definitions)
-        case Union(members, exclusive):
-            fitting = sum(accepts(value, member, definitions) for member in members)
-            return fitting == 1 if exclusive else fitting > 0
-        case Array() | Tuple():
-            return is_list(value) and _list_fits(value, type_, definitions)
-        case Map() | Record():
-            return is_object(value) and _object_fits(value, type_, definitions)
-        case _:
-            return _scalar_fits(value, type_)
+    return Accepting(definitions).accepts(value, type_)
+
+
+class Accepting:
+    """The same for many values and types, with a memory: types that use each other twice do not double.
+
+    `limit` is how many comparisons may be made, of all values together; TooMuch is raised beyond it.
+    """
+
+    def __init__(self, definitions: Definitions, limit: int | None = None) -> None:
+        self._definitions = definitions
+        self._left = limit
+        self._known: dict[tuple[int, str], tuple[Any, bool]] = {}  # with the value, lest its id be used anew
+        self._records: dict[int, tuple[Record, Mapping[str, Type], tuple[str, ...]]] = {}
+        self._literals: dict[int, tuple[Literals, frozenset[Hashable]]] = {}
+
+    def accepts(self, value: Any, type_: Type) -> bool:
+        """Whether `value` is of that type."""
+        self._spend()
+        match type_:
+            case Ref(name):
+                return self._ref_fits(value, name)
+            case Union(members, exclusive):
+                fitting = (self.accepts(value, member) for member in members)
+                return sum(fitting) == 1 if exclusive else any(fitting)
+            case Array() | Tuple():
+                return is_list(value) and self._list_fits(value, type_)
+            case Map() | Record():
+                return is_object(value) and self._object_fits(value, type_)
+            case Literals():
+                return identity(value) in self.identities(type_)
+            case _:
+                return _scalar_fits(value, type_)
+
+    def identities(self, literals: Literals) -> frozenset[Hashable]:
+        """What the values of `literals` are equal by."""
+        if id(literals) not in self._literals:
+            self._literals[id(literals)] = literals, frozenset(identity(value) for value in literals.values)
+        return self._literals[id(literals)][1]
+
+    def fields(self, record: Record) -> tuple[Mapping[str, Type], tuple[str, ...]]:
+        """The types of the fields, and which of them are required."""
+        if id(record) not in self._records:
+            types = {field.name: field.type for field in record.fields}
+            required = tuple(field.name for field in record.fields if field.required)
+            self._records[id(record)] = record, types, required
+        return self._records[id(record)][1:]
+
+    def _spend(self) -> None:
+        if self._left is not None:
+            self._left -= 1
+            if self._left < 0:
+                raise TooMuch
+
+    def _ref_fits(self, value: Any, name: str) -> bool:
+        key = id(value), name
+        if key not in self._known:
+            self._known[key] = value, self.accepts(value, self._definitions[name].type)
+        return self._known[key][1]
+
+    def _list_fits(self, value: list[Any], type_: Array | Tuple) -> bool:
+        if not _count_fits(len(value), type_.min_items, type_.max_items):
+            return False
+        if type_.unique and len({identity(item) for item in value}) < len(value):
+            return False
+        known = type_.items if isinstance(type_, Tuple) else ()
+        rest = type_.rest if isinstance(type_, Tuple) else type_.items
+        return all(
+            self.accepts(item, known[index] if index < len(known) else rest)
+            for index, item in enumerate(value)
+        )
+
+    def _object_fits(self, value: dict[str, Any], type_: Map | Record) -> bool:
+        if isinstance(type_, Map):
+            return _count_fits(len(value), type_.min_items, type_.max_items) and all(
+                text_fits(name, type_.keys) and self.accepts(item, type_.values)
+                for name, item in value.items()
+            )
+        types, required = self.fields(type_)
+        return all(name in value for name in required) and all(
+            self.accepts(item, types.get(name, type_.extra)) for name, item in value.items()
+        )
 
 
 def _scalar_fits(value: Any, type_: Scalar) -> bool:
@@ -60,8 +134,6 @@ def _scalar_fits(value: Any, type_: Scalar) -> bool:
             return _is_number(value) and _number_fits(value, type_)
         case Text():
             return isinstance(value, str) and text_fits(value, type_)
-        case Literals(values):
-            return identity(value) in {identity(literal) for literal in values}
         case Boolean():
             return isinstance(value, bool)
         case _:
@@ -115,32 +187,6 @@ def text_fits(value: str, type_: Text) -> bool:
 
 def _count_fits(count: int, least: int | None, most: int | None) -> bool:
     return (least is None or count >= least) and (most is None or count <= most)
-
-
-def _list_fits(value: list[Any], type_: Array | Tuple, definitions: Definitions) -> bool:
-    if not _count_fits(len(value), type_.min_items, type_.max_items):
-        return False
-    if type_.unique and len({identity(item) for item in value}) < len(value):
-        return False
-    known = type_.items if isinstance(type_, Tuple) else ()
-    rest = type_.rest if isinstance(type_, Tuple) else type_.items
-    return all(
-        accepts(item, known[index] if index < len(known) else rest, definitions)
-        for index, item in enumerate(value)
-    )
-
-
-def _object_fits(value: dict[str, Any], type_: Map | Record, definitions: Definitions) -> bool:
-    if isinstance(type_, Map):
-        return _count_fits(len(value), type_.min_items, type_.max_items) and all(
-            text_fits(name, type_.keys) and accepts(item, type_.values, definitions)
-            for name, item in value.items()
-        )
-    fields = {field.name: field for field in type_.fields}
-    return all(name in value for name, field in fields.items() if field.required) and all(
-        accepts(item, fields[name].type if name in fields else type_.extra, definitions)
-        for name, item in value.items()
-    )
 
 
 _DATE = re.compile(r"(\d{4})-(\d\d)-(\d\d)", re.ASCII)

@@ -78,7 +78,9 @@ class Catalog(Mapping[str, FlowSpec]):
 
         Raises:
             DiscoveryError: neither an OpenAPI document nor a list of actions.
+            TypeError: neither bytes nor text.
         """
+        _check_data(data)
         source = without_secrets(source) if "://" in source else source
         try:
             return _catalog(_Origin(read_json(data), source, protocol, all_actions))
@@ -144,6 +146,11 @@ class Catalog(Mapping[str, FlowSpec]):
         close = _close(name, self)
         told = f"did you mean {shown(' or '.join(close))}?" if close else "and none like it"
         return f"{unknown} among {len(self)}; {told}"
+
+
+def _check_data(data: Any) -> None:
+    if not isinstance(data, bytes | str):
+        raise TypeError(f"a catalog is read from bytes or text, got {type(data).__name__}")
 
 
 def _close(name: str, names: Iterable[str]) -> list[str]:

@@ -7,6 +7,7 @@ anything Rust can do, for these cost a call each.
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Iterable, Mapping
+from contextvars import ContextVar
 from copy import deepcopy
 from fractions import Fraction
 from typing import Any, Final, cast
@@ -14,20 +15,27 @@ from typing import Any, Final, cast
 from pydantic import BaseModel, ValidationError, ValidatorFunctionWrapHandler
 from pydantic_core import PydanticCustomError, PydanticKnownError
 
+from .complaints import BY_LETTER, without_first_place
+from .describe import number_text
+
 __all__ = [
     "ANY_MEMBER",
     "MISSING_ITEM",
+    "Choose",
     "Trial",
+    "best",
     "canonical",
     "equal_to",
-    "exactly_one",
     "multiple_of",
+    "only_one",
     "present",
+    "trials",
     "unique",
     "whole",
     "within",
 ]
 
+_EXACT: Final = 2.0**53
 MISSING_ITEM = ...  # stands in a tuple where a server sent fewer items; no JSON value is `...`
 
 
@@ -54,31 +62,38 @@ def whole(value: float) -> int:
 
 def multiple_of(*multiples: float) -> Callable[[float], float]:
     """Refuses what is no multiple, reckoning in decimals as people do: 0.3 is a multiple of 0.1."""
-    exact = [Fraction(repr(multiple)) for multiple in multiples]
+    exact = [_decimal(multiple) for multiple in multiples]
 
     def check(value: float) -> float:
         for multiple, fraction in zip(multiples, exact, strict=True):
-            if Fraction(repr(value)) % fraction:
-                raise PydanticKnownError("multiple_of", {"multiple_of": multiple})
+            if _decimal(value) % fraction:
+                text = "Input should be a multiple of {multiple_of}"
+                raise PydanticCustomError("multiple_of", text, {"multiple_of": number_text(multiple)})
         return value
 
     return check
 
 
+def _decimal(value: float) -> Fraction:
+    """As it is written; where floats are wider apart than integers, the integer that it is."""
+    whole = isinstance(value, int) or abs(value) >= _EXACT
+    return Fraction(value if whole else repr(value))
+
+
 def within(
     ge: float | None, gt: float | None, le: float | None, lt: float | None
 ) -> Callable[[float], float]:
-    """Refuses what is beyond a bound, which may be too large to be exact as a float."""
+    """Refuses what is beyond a bound, which may be of any size."""
 
     def check(value: float) -> float:
-        if ge is not None and value < ge:
-            raise PydanticKnownError("greater_than_equal", {"ge": ge})
-        if gt is not None and value <= gt:
-            raise PydanticKnownError("greater_than", {"gt": gt})
-        if le is not None and value > le:
-            raise PydanticKnownError("less_than_equal", {"le": le})
-        if lt is not None and value >= lt:
-            raise PydanticKnownError("less_than", {"lt": lt})
+        fits = (
+            (ge is None or value >= ge)
+            and (gt is None or value > gt)
+            and (le is None or value <= le)
+            and (lt is None or value < lt)
+        )
+        if not fits:
+            raise PydanticCustomError("number", "Input is beyond a bound")
         return value
 
     return check
@@ -127,21 +142,98 @@ ANY_MEMBER: Final = "oneOf"
 also take what no member does: fields that an object knows nothing of, where the caller allows them."""
 
 
-def exactly_one(count: int) -> Callable[[Any, ValidatorFunctionWrapHandler], Any]:
-    """Of `count` members exactly one has to accept: `oneOf`. The validator within takes `Trial`s."""
-
-    def one_of(value: Any, validate: ValidatorFunctionWrapHandler) -> Any:
-        accepted = [valid for tag in range(count) for valid in _tried(Trial(tag, value), validate)]
-        if len(accepted) > 1:
-            text = "Input should be of one type of the union alone, but is of {count}"
-            raise PydanticCustomError("one_of", text, {"count": len(accepted)})
-        return accepted[0] if accepted else validate(Trial(ANY_MEMBER, value))
-
-    return one_of
+Wrap = Callable[[Any, ValidatorFunctionWrapHandler], Any]
+Choose = Callable[[list[Any]], Any]
+"""Of what at least one member made of a value, the one that counts."""
 
 
-def _tried(trial: Trial, validate: ValidatorFunctionWrapHandler) -> list[Any]:
+def only_one(accepted: list[Any]) -> Any:
+    """Of all members exactly one has to accept: `oneOf`."""
+    if len(accepted) > 1:
+        text = "Input should be of one type of the union alone, but is of {count}"
+        raise PydanticCustomError("one_of", text, {"count": len(accepted)})
+    return accepted[0]
+
+
+def best(accepted: list[Any]) -> Any:
+    """The member that knows most of an object's fields; of equals, the first.
+
+    pydantic would count the fields of whatever lies within as well, but what is remembered has none.
+    """
+    return max(accepted, key=_known_fields)
+
+
+def _known_fields(value: Any) -> int:
+    if not isinstance(value, BaseModel):
+        return 0
+    return len(value.model_fields_set & value.__class__.model_fields.keys())
+
+
+_Outcome = tuple[Any, ValidationError | PydanticCustomError | None]
+_Found = dict[tuple[int, int], tuple[Any, _Outcome]]
+_found: Final = ContextVar[_Found | None]("found", default=None)
+"""What was found out of the values of the outermost validation that goes on: by check and by value. The
+values stay in there, so that no other takes over their identity."""
+
+
+def trials(count: int, choose: Choose, *, letter: bool, tangled: bool) -> Wrap:
+    """Asks each of `count` members. The validator within takes `Trial`s.
+
+    Args:
+        letter: by the letter, which is a first try: what is wrong is told by the second.
+        tangled: of each value only once within an outermost validation. A few of the complaints remain,
+            for they too would double with each level of the value.
+    """
+
+    def check(value: Any, validate: ValidatorFunctionWrapHandler) -> Any:
+        """Nothing is recursive but this and what it calls `validate`: Python has no room for many frames."""
+        found = _found.get() if tangled else {}
+        if found is None:
+            return _outermost(check, value, validate)
+        key = id(check), id(value)
+        if key not in found:
+            accepted: list[Any] = []
+            for tag in range(count):
+                try:  # noqa: SIM105 - `suppress` would cost as much as a small member
+                    accepted.append(validate(Trial(tag, value)))
+                except ValidationError:
+                    pass
+            error: ValidationError | None = None
+            if not accepted and not letter:
+                try:
+                    accepted.append(validate(Trial(ANY_MEMBER, value)))
+                except ValidationError as wrong:
+                    error = without_first_place(wrong, few=tangled)
+            found[key] = value, _outcome(accepted, choose, error)
+        return _given_back(found[key][1])
+
+    return check
+
+
+def _outcome(accepted: list[Any], choose: Choose, error: ValidationError | None) -> _Outcome:
+    if not accepted:
+        text = "Input fits no type of the union to the letter"
+        return None, error or PydanticCustomError(BY_LETTER, text)
     try:
-        return [validate(trial)]
-    except ValidationError:
-        return []
+        return choose(accepted), None
+    except PydanticCustomError as wrong:
+        return None, wrong
+
+
+def _given_back(outcome: _Outcome) -> Any:
+    valid, error = outcome
+    if error is not None:
+        raise error.with_traceback(None)
+    return valid
+
+
+def _outermost(check: Wrap, value: Any, validate: ValidatorFunctionWrapHandler) -> Any:
+    found: _Found = {}
+    token = _found.set(found)
+    try:
+        return check(value, validate)
+    except RecursionError:
+        raise PydanticCustomError("too_deep", "Input is nested too deeply") from None
+    finally:
+        _found.reset(token)
+        found.clear()  # errors hold frames, and these hold it

@@ -10,6 +10,9 @@ case comes first, and one message speaks for all. What such a union holds is dum
 A client may allow unknown fields at run time, which opens closed objects. A union must still choose the
 member that it would choose to the letter of the schema, so it asks its members twice: by the letter,
 which nothing opens, and, where none of them accepts, as the caller likes it.
+
+A union that would ask its members about the same value again and again (`tangles.py`) remembers what they
+said, in Python. It therefore chooses among them itself.
 """
 
 from __future__ import annotations
@@ -22,6 +25,7 @@ from pydantic import BaseModel, SerializationInfo, SerializerFunctionWrapHandler
 from pydantic_core import CoreSchema, core_schema
 
 from . import checks
+from .complaints import BY_LETTER
 from .describe import annotation, bounds
 from .model import (
     MISSING,
@@ -43,11 +47,13 @@ from .model import (
     Types,
     Union,
 )
+from .tangles import Tangles, names_in
 
 __all__ = ["Core"]
 
 _ANY: Final = core_schema.simple_ser_schema("any")
 _FEW: Final = 8
+_LONG: Final = 2**63
 _EXACT: Final = 2.0**53  # integers beyond are not all exact as a float, and stay integers
 _NEVER: Final = core_schema.custom_error_schema(
     core_schema.str_schema(min_length=1, max_length=0),
@@ -87,6 +93,7 @@ class Core:
         self._prefix = prefix
         self._exact = exact
         self._opened = set[str]() if exact else _closed_below(types)
+        self.tangles = Tangles(types.definitions)
 
     def schema(self, type: Type) -> CoreSchema:
         """The core schema of a type, with all that it refers to."""
@@ -114,7 +121,8 @@ class Core:
         return self._classes[name]
 
     def reference(self, name: str, letter: bool) -> str:
-        return f"{self._prefix}:{name}{'!' if letter else ''}"
+        # pydantic calls a definition in `model_json_schema()` what stands before the colon
+        return f"{name}:{self._prefix}{'!' if letter else ''}"
 
     def forbids(self, record: Record) -> bool:
         """Whether a record refuses fields that it does not know."""
@@ -122,7 +130,7 @@ class Core:
 
     def may_open(self, type: Type) -> bool:
         """Whether a caller who allows unknown fields changes what the type accepts."""
-        return any(name in self._opened for name in _names_in(type))
+        return any(name in self._opened for name in names_in(type))
 
     def opens(self, name: str) -> bool:
         """The same of a definition."""
@@ -135,6 +143,7 @@ class _Writer:
     def __init__(self, core: Core) -> None:
         self._core = core
         self._letter = False
+        self._within: str | None = None
         self.needed = set[tuple[str, bool]]()
         self._waiting = list[tuple[str, bool]]()
         self._writers: Mapping[type[Any], Callable[[Any], CoreSchema]] = {
@@ -160,6 +169,7 @@ class _Writer:
         written: list[CoreSchema] = []
         while self._waiting:
             name, self._letter = self._waiting.pop()
+            self._within = name
             written.append(self._definition(name))
         return written
 
@@ -216,24 +226,40 @@ class _Writer:
         if self._letter or not self._core.may_open(type):
             return self._smart(type)
         message = "Input fits no type of the union to the letter"
-        letter = _told(self._by_letter(self._smart, type), "union_by_letter", message)
+        letter = _told(self._by_letter(self._smart, type), BY_LETTER, message)
         choices = [(letter, "to the letter"), (self._smart(type), annotation(type))]
         return core_schema.union_schema([*choices], mode="left_to_right", serialization=_ANY)
 
     def _smart(self, type: Union) -> CoreSchema:
-        members = [(self.write(member), annotation(member)) for member in type.members]
-        return core_schema.union_schema([*members], serialization=_ANY)
+        heavy = self._core.tangles.heavy_members(type, self._within)
+        if not heavy:
+            return self._one_of(type.members)
+        light = tuple(member for member in type.members if member not in heavy)
+        members = [*([self._one_of(light)] if light else []), *map(self.write, heavy)]
+        return self._trials(type, members, checks.best)
+
+    def _one_of(self, members: tuple[Type, ...]) -> CoreSchema:
+        choices = [(self.write(member), annotation(member)) for member in members]
+        return (
+            choices[0][0] if len(choices) == 1 else core_schema.union_schema([*choices], serialization=_ANY)
+        )
 
     def _exclusive(self, type: Union) -> CoreSchema:
         members = [self._by_letter(self.write, member) for member in type.members]
-        tags = [*range(len(members)), checks.ANY_MEMBER]
+        return self._trials(type, members, checks.only_one)
+
+    def _trials(self, type: Union, members: list[CoreSchema], choose: checks.Choose) -> CoreSchema:
+        tagged = dict[Any, CoreSchema](enumerate(members))
+        if not self._letter:
+            tagged[checks.ANY_MEMBER] = self._one_of(type.members)
         choices: dict[Any, CoreSchema] = {
             tag: core_schema.no_info_before_validator_function(_value_of, member)
-            for tag, member in zip(tags, [*members, self._smart(type)], strict=True)
+            for tag, member in tagged.items()
         }
-        trials = core_schema.tagged_union_schema(choices, _tag_of)
-        check = checks.exactly_one(len(members))
-        return core_schema.no_info_wrap_validator_function(check, trials, serialization=_ANY)
+        tangled = bool(self._core.tangles.heavy_members(type, self._within))
+        check = checks.trials(len(members), choose, letter=self._letter, tangled=tangled)
+        asked = core_schema.tagged_union_schema(choices, _tag_of)
+        return core_schema.no_info_wrap_validator_function(check, asked, serialization=_ANY)
 
     def _by_letter(self, write: Callable[[Any], CoreSchema], type: Type) -> CoreSchema:
         before, self._letter = self._letter, True
@@ -294,6 +320,8 @@ class _Writer:
 def _integer(type: Integer) -> CoreSchema:
     if type == Integer():
         return _WHOLE
+    if not all(abs(limit) < _LONG for limit in _limits(type).values()):
+        return _within(type, _integer(Integer(multiples=type.multiples)))
     limits = _integer_limits(type)
     multiples, others = _split(type.multiples)
     first = core_schema.int_schema(strict=True, **limits, multiple_of=next(iter(multiples), None))
@@ -306,10 +334,8 @@ def _integer(type: Integer) -> CoreSchema:
 
 
 def _number(type: Number) -> CoreSchema:
-    if any(abs(limit) >= _EXACT for limit in _limits(type).values()):  # as a float it would be another
-        wide = _number(Number(multiples=type.multiples))
-        check = checks.within(type.ge, type.gt, type.le, type.lt)
-        return core_schema.no_info_after_validator_function(check, wide, serialization=_ANY)
+    if not all(abs(limit) < _EXACT for limit in _limits(type).values()):  # as a float it would be another
+        return _within(type, _number(Number(multiples=type.multiples)))
     limits = _limits(type)
     small: dict[str, Any] = {"gt": -_EXACT, "lt": _EXACT, **limits}
     choices: list[CoreSchema] = [
@@ -381,6 +407,13 @@ def _with_multiples(schema: CoreSchema, multiples: tuple[float, ...]) -> CoreSch
     return core_schema.no_info_after_validator_function(check, schema, serialization=_ANY)
 
 
+def _within(type: Integer | Number, any_size: CoreSchema) -> CoreSchema:
+    check = checks.within(type.ge, type.gt, type.le, type.lt)
+    after = core_schema.no_info_after_validator_function(check, any_size, serialization=_ANY)
+    kind, noun = ("integer", "an integer") if isinstance(type, Integer) else ("number", "a number")
+    return _told(after, kind, f"Input should be {noun}{bounds(type)}")
+
+
 def _limits(type: Integer | Number) -> dict[str, Any]:
     limits = {"ge": type.ge, "gt": type.gt, "le": type.le, "lt": type.lt}
     return {name: limit for name, limit in limits.items() if limit is not None}
@@ -395,8 +428,12 @@ def _integer_limits(type: Integer | Number) -> dict[str, Any]:
 
 def _split(multiples: tuple[float, ...]) -> tuple[tuple[int, ...], tuple[float, ...]]:
     """Whole multiples, which Rust can check of an integer, and others."""
-    whole = tuple(int(multiple) for multiple in multiples if multiple == int(multiple))
-    return whole, tuple(multiple for multiple in multiples if multiple != int(multiple))
+    whole = tuple(int(multiple) for multiple in multiples if _is_short(multiple))
+    return whole, tuple(multiple for multiple in multiples if not _is_short(multiple))
+
+
+def _is_short(number: float) -> bool:
+    return number < _LONG and number == int(number)
 
 
 def _text_steps(type: Text) -> list[CoreSchema]:
@@ -423,7 +460,7 @@ def _literal_choices(values: tuple[Any, ...]) -> Iterator[CoreSchema]:
     texts = [value for value in values if value is None or isinstance(value, str)]
     flags = [value for value in values if isinstance(value, bool)]
     others = [value for value in values if value is not None and not isinstance(value, str | bool)]
-    whole = [int(value) for value in others if isinstance(value, int | float) and value == int(value)]
+    whole = [int(value) for value in others if isinstance(value, int) or _is_whole(value)]
     others = [value for value in others if value not in whole]
     if texts:
         yield core_schema.literal_schema(texts)
@@ -435,6 +472,10 @@ def _literal_choices(values: tuple[Any, ...]) -> Iterator[CoreSchema]:
         yield _FLAG
     if others:
         yield core_schema.no_info_plain_validator_function(checks.equal_to(others), serialization=_ANY)
+
+
+def _is_whole(value: Any) -> bool:
+    return isinstance(value, float) and value.is_integer()
 
 
 _FLAG: Final = core_schema.bool_schema(strict=True)
@@ -507,32 +548,12 @@ def _dumping(record: Record, *, closed: bool) -> core_schema.SerSchema | None:
     return core_schema.wrap_serializer_function_ser_schema(dump, info_arg=True)
 
 
-def _names_in(type: Type) -> Iterator[str]:
-    """The definitions that a type refers to by itself."""
-    match type:
-        case Ref(name):
-            yield name
-        case Array(items=part) | Map(values=part):
-            yield from _names_in(part)
-        case Tuple(items=parts, rest=rest):
-            for part in (*parts, rest):
-                yield from _names_in(part)
-        case Union(members=parts):
-            for part in parts:
-                yield from _names_in(part)
-        case Record(fields=fields, extra=extra):
-            for part in (*(field.type for field in fields), extra):
-                yield from _names_in(part)
-        case _:
-            pass
-
-
 def _closed_below(types: Types) -> set[str]:
     """The definitions that are closed records, or contain one however deep."""
     users: dict[str, list[str]] = {}
     waiting: list[str] = []
     for name, definition in types.definitions.items():
-        for used in set(_names_in(definition.type)):
+        for used in set(names_in(definition.type)):
             users.setdefault(used, []).append(name)
         if isinstance(definition.type, Record) and isinstance(definition.type.extra, Nothing):
             waiting.append(name)

@@ -7,6 +7,7 @@ in literals, defaults and names only, escaped and shortened.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from math import log10
 from typing import Any, Final
 
 from ..text import shown
@@ -31,10 +32,11 @@ from .model import (
     Union,
 )
 
-__all__ = ["annotation", "bounds", "default_text", "signature"]
+__all__ = ["annotation", "bounds", "default_text", "number_text", "signature"]
 
 _LONG_DEFAULT: Final = 40  # characters of a default in a signature
 _LONG_LITERAL: Final = 40
+_LONG_NUMBER: Final = 128  # bits
 _MANY: Final = 12  # values of a literal, members of a union
 
 _FORMATS: Final = {"date-time": "datetime", "date": "date", "time": "time", "uuid": "UUID"}
@@ -61,21 +63,28 @@ def bounds(type: Integer | Number) -> str:
     """What a number has to be beside a number: ` that is at least 1, a multiple of 5`; or nothing."""
     words = {"ge": "at least", "gt": "more than", "le": "at most", "lt": "less than"}
     known = {name: getattr(type, name) for name in words}
-    limits = [f"{words[name]} {limit!r}" for name, limit in known.items() if limit is not None]
-    multiples = [f"a multiple of {multiple!r}" for multiple in type.multiples]
+    limits = [f"{words[name]} {number_text(limit)}" for name, limit in known.items() if limit is not None]
+    multiples = [f"a multiple of {number_text(multiple)}" for multiple in type.multiples]
     told = ", ".join((*limits, *multiples))
     return f" that is {told}" if told else ""
 
 
+def number_text(value: float) -> str:
+    """A number as Python; of a very long one, its size."""
+    if isinstance(value, int) and value.bit_length() > _LONG_NUMBER:
+        return f"about {'-' if value < 0 else ''}10**{int(value.bit_length() * log10(2))}"
+    return repr(value)
+
+
 def _parameters(input: Types | None) -> str:
     if input is None:
-        return "input: Any = …"
+        return "input: Any = …, /"
     record = resolved(input.root, input)
     if isinstance(record, Record):
         required = [field for field in record.fields if field.required]
         others = [field for field in record.fields if not field.required]
         return ", ".join(map(_parameter, (*required, *others)))
-    return f"input: {annotation(input.root)}"
+    return f"input: {annotation(input.root)}, /"
 
 
 def resolved(type: Type, types: Types) -> Type:

@@ -11,14 +11,15 @@ whichever way leads to them; there are finitely many, so that recursive `allOf`s
 
 from __future__ import annotations
 
+import math
 from collections.abc import Generator, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, Final
 
-from .accepts import accepts, identity
+from .accepts import Accepting, identity
 from .broken import BrokenSchema
-from .keywords import Help, Json, shape_of
-from .model import FORMATS, Literals, Nothing, Null, Schema, Text, Type
+from .keywords import UNCHECKED_FORMATS, Help, Json, shape_of
+from .model import Literals, Nothing, Null, Schema, Text, Type
 from .patterns import Patterns
 from .refs import Document, is_list, is_object, step
 from .shapes import NOWHERE, Entries, Items, Places, Shape, both, meant
@@ -32,8 +33,17 @@ NAMES_DEPTH: Final = 10  # a `propertyNames` in another costs the stack as much 
 MAX_PARTS: Final = 100_000
 """Places read, plus the atoms of all nodes. What 10,000 properties need several times over takes a second."""
 
+MAX_FIELDS: Final = 20_000
+"""Fields of all records together; it takes a second to make classes of them."""
+
+MAX_MERGED: Final = 100_000
+"""Fields of the objects that intersections make on the way."""
+
 MAX_MEMBERS: Final = 2_000
 """Members of one union, and of a product of unions that `allOf` makes. Real ones have some hundreds."""
+
+MAX_COMPARISONS: Final = 300_000
+"""Of the values of all `enum`s with what else is said of them."""
 
 MAX_VALUES: Final = 10_000
 """Values of one `enum`."""
@@ -86,7 +96,13 @@ class Graph:
         self._nodes: dict[frozenset[Atom], Node] = {}
         self._at: dict[Places, Node] = {}
         self._help = Help(self.warn, self._names, Patterns())
+        self._merged: dict[tuple[str, ...], Shape] = {}
+        self._fitting: dict[tuple[int, Node], bool] = {}  # by id: the document keeps its values
+        self._accepting = Accepting({})
         self._left = MAX_PARTS
+        self._fields_left = MAX_FIELDS
+        self._merged_left = MAX_MERGED
+        self._comparisons_left = MAX_COMPARISONS
         self._depth = 0
         self.warnings: dict[str, None] = {}
         self.inexact: set[str] = set()
@@ -206,7 +222,8 @@ class Graph:
     def _shape(self, schema: Json, place: str) -> Shape | None:
         if place not in self._shapes:
             shape = shape_of(schema, place, self._help)
-            if isinstance(schema.get("format"), str) and schema["format"] not in FORMATS:
+            named = schema.get("format")
+            if isinstance(named, str) and named in UNCHECKED_FORMATS:
                 self.inexact.add(place)
             if shape is None:
                 return None
@@ -243,9 +260,10 @@ class Graph:
             return Nothing()
         if any(aspect == "enum" for _, aspect in node.atoms):
             return self._values(node)
-        for atom in node.atoms:
-            if atom[1] != "shape":
-                return self._choice(node, atom)
+        choices = [atom for atom in node.atoms if atom[1] != "shape"]
+        if choices:
+            self._check_product(choices)
+            return self._choice(node, choices[0])
         shape = meant(self._all([place for place, _ in node.atoms]))
         return Nothing() if shape.is_empty() else shape
 
@@ -253,8 +271,14 @@ class Graph:
         """The shape of values that fit all places; by halves, so that thousands do not take their square."""
         if len(places) < 2:
             return self._shapes[places[0]] if places else Shape()
-        half = len(places) // 2
-        return both(self._all(places[:half]), self._all(places[half:]))
+        key = tuple(places)
+        if key not in self._merged:  # the members of a product have most of their places in common
+            half = len(places) // 2
+            merged = self._merged[key] = both(self._all(places[:half]), self._all(places[half:]))
+            self._merged_left -= len(merged.object.fields) if merged.object else 0
+            if self._merged_left < 0:
+                raise BrokenSchema("#" + places[0], f"more than {MAX_MERGED:,} fields within `allOf`s")
+        return self._merged[key]
 
     def _values(self, node: Node) -> Type:
         """The values that all `enum`s and `const`s name, and that fit whatever else is said."""
@@ -271,6 +295,7 @@ class Graph:
                 tuple(common.values())
             )  # in case a value meets the node itself, further down
             common = {key: value for key, value in common.items() if self._fits(value, base)}
+            self._fitting.clear()  # some of it may rest on what the node was in the meantime
         return _literals(tuple(common.values()))
 
     def _listed(self, place: str) -> Iterator[dict[Any, Any]]:
@@ -287,6 +312,8 @@ class Graph:
 
     def _identified(self, values: list[Any], place: str) -> dict[Any, Any]:
         check_depth(values, place)
+        if not is_finite(values):
+            raise BrokenSchema("#" + place, "it holds a number that JSON does not have")
         found: dict[Any, Any] = {}
         for value in values:
             found.setdefault(identity(value), value)
@@ -304,32 +331,45 @@ class Graph:
         discriminator = _discriminator(self.schema(place))
         return Choice(tuple(members), exclusive=word == "oneOf", discriminator=discriminator)
 
+    def _check_product(self, choices: list[Atom]) -> None:
+        """What is a union of thousands in the end is refused before it is made."""
+        product = 1
+        for place, word in choices:
+            product *= 2 if word == "nullable" else len(self._branches(self.schema(place), place, word))
+            if product > MAX_MEMBERS:
+                raise BrokenSchema(step("#" + place, word), f"more than {MAX_MEMBERS:,} members")
+
     def _alternatives(self, place: str, word: str) -> Iterator[tuple[str, tuple[Atom, ...]]]:
         schema = self.schema(place)
         if word == "nullable":
             yield place, tuple(dict.fromkeys(self._plain(schema, place)))
             yield NULL, self._expand(NULL)
             return
-        branches = self._branches(schema, place, word)
-        if len(branches) > MAX_MEMBERS:
-            raise BrokenSchema(step("#" + place, word), f"more than {MAX_MEMBERS:,} members")
-        for branch in branches:
+        for branch in self._branches(schema, place, word):
             yield branch, self._expand(branch)
 
     # values against nodes
 
     def _fits(self, value: Any, node: Node) -> bool:
-        head = node.head
+        key = id(value), node
+        if key not in self._fitting:
+            self._comparisons_left -= 1
+            if self._comparisons_left < 0:
+                raise BrokenSchema("#" + node.entry, f"more than {MAX_COMPARISONS:,} comparisons of values")
+            self._fitting[key] = self._head_fits(value, node.head)
+        return self._fitting[key]
+
+    def _head_fits(self, value: Any, head: Shape | Choice | Type | None) -> bool:
         if isinstance(head, Choice):
-            fitting = sum(self._fits(value, member) for member in head.members)
-            return fitting == 1 if head.exclusive else fitting > 0
+            fitting = (self._fits(value, member) for member in head.members)
+            return sum(fitting) == 1 if head.exclusive else any(fitting)
         if not isinstance(head, Shape):
-            return head is not None and accepts(value, head, {})
+            return head is not None and self._accepting.accepts(value, head)
         if is_list(value):
             return head.array is not None and self._list_fits(value, head.array)
         if is_object(value):
             return head.object is not None and self._object_fits(value, head.object)
-        return _scalar_fits(value, head)
+        return self._scalar_fits(value, head)
 
     def _list_fits(self, value: list[Any], items: Items) -> bool:
         if len(value) < items.least or (items.most is not None and len(value) > items.most):
@@ -348,7 +388,19 @@ class Graph:
             self._fits(item, self.node(entries.at(name))) for name, item in value.items()
         )
 
+    def _scalar_fits(self, value: Any, shape: Shape) -> bool:
+        if value is None or isinstance(value, bool):
+            return shape.null if value is None else shape.boolean
+        type_ = shape.string if isinstance(value, str) else shape.number
+        return type_ is not None and self._accepting.accepts(value, type_)
+
     # limits
+
+    def spend_fields(self, fields: int, place: str) -> None:
+        """Count fields that are made; BrokenSchema where there are too many of them."""
+        self._fields_left -= fields
+        if self._fields_left < 0:
+            raise BrokenSchema("#" + place, f"more than {MAX_FIELDS:,} fields")
 
     @contextmanager
     def _deeper(self, place: str, levels: int = 1) -> Generator[None]:
@@ -366,13 +418,6 @@ class Graph:
             raise BrokenSchema("#" + place, f"more than {MAX_PARTS:,} parts, or combinations of parts")
 
 
-def _scalar_fits(value: Any, shape: Shape) -> bool:
-    if value is None or isinstance(value, bool):
-        return shape.null if value is None else shape.boolean
-    type_ = shape.string if isinstance(value, str) else shape.number
-    return type_ is not None and accepts(value, type_, {})
-
-
 def check_depth(value: Any, place: str) -> None:
     """BrokenSchema where a JSON value is nested too deeply to be compared."""
     level: list[Any] = [value]
@@ -387,6 +432,20 @@ def check_depth(value: Any, place: str) -> None:
             return
         level = inner
     raise BrokenSchema("#" + place, f"nested more than {MAX_DEPTH} levels deep")
+
+
+def is_finite(value: Any) -> bool:
+    """Whether a value is without NaN and infinity, which parsers take for JSON, or make of 1e999."""
+    waiting = [value]
+    while waiting:
+        item = waiting.pop()
+        if isinstance(item, float) and not math.isfinite(item):
+            return False
+        if is_object(item):
+            waiting.extend(item.values())
+        elif is_list(item):
+            waiting.extend(item)
+    return True
 
 
 def _literals(values: tuple[Any, ...]) -> Type:

@@ -55,6 +55,17 @@ UNCHECKED: Final = (
     *("unevaluatedItems", "unevaluatedProperties", "$dynamicRef", "$recursiveRef"),
 )
 
+MAY_NAME_FIELDS: Final = ("if", "dependentSchemas", "dependencies", "$dynamicRef", "$recursiveRef")
+"""Unchecked keywords below which an object may have fields that are seen nowhere else."""
+
+UNCHECKED_FORMATS: Final = frozenset(
+    {"email", "idn-email", "hostname", "idn-hostname", "ipv4", "ipv6", "uri", "uri-reference", "uri-template"}
+    | {"iri", "iri-reference", "json-pointer", "relative-json-pointer", "regex", "duration"}
+    | {"int32", "int64", "float", "double"}
+)
+"""Formats that say which values fit, in JSON Schema or, for numbers, in OpenAPI, and that we do not check.
+Other formats limit nothing that anybody would agree on."""
+
 ALL_NAMES: Final = frozenset({"", "^", ".*", "^.*"})
 """Patterns that every name has."""
 
@@ -220,7 +231,7 @@ def _entries(schema: Json, place: str, help_: Help) -> Entries:
         listed="properties" in schema,
         required=_required(schema, place),
         extra=extra,
-        extra_said=extra_said,
+        extra_said=extra_said or any(_constrains(schema, word) for word in MAY_NAME_FIELDS),
         keys=keys,
         least=_count(schema, place, "minProperties") or 0,
         most=_count(schema, place, "maxProperties"),

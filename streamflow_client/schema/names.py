@@ -30,8 +30,9 @@ MODULE_NAMES: Final = frozenset(dir(builtins)) | {
 OWN_ATTRIBUTES: Final[frozenset[str]] = frozenset()
 """Attributes that a base class of ours adds to pydantic's: none so far."""
 
-FIELD_NAMES: Final = frozenset(dir(BaseModel)) | OWN_ATTRIBUTES
-"""What a field must not be called, deprecated attributes such as `copy` and `json` included."""
+FIELD_NAMES: Final = frozenset({*dir(BaseModel), *dir(type(BaseModel))}) | OWN_ATTRIBUTES
+"""What a field must not be called: deprecated attributes such as `copy` and `json` are among them, and
+those of the metaclass, such as `mro`, for a class has these too."""
 
 _BREAKS = re.compile(r"[\W_]+")
 

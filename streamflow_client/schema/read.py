@@ -10,13 +10,15 @@ imported or executed, and every limit is a named constant here or in the modules
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
+from copy import deepcopy
 from dataclasses import replace
 from typing import Any, Final
 
-from .accepts import accepts
+from .accepts import Accepting, TooMuch
 from .broken import BrokenSchema
-from .graph import MAX_DEPTH, Choice, Graph, Node, check_depth
+from .defaults import Place, endless_defaults
+from .graph import MAX_DEPTH, Choice, Graph, Node, check_depth, is_finite
 from .model import (
     MISSING,
     Anything,
@@ -46,6 +48,13 @@ __all__ = ["MAX_DEPTH", "BrokenSchema", "read_types"]
 MAX_INLINE: Final = 100
 """Parts, and so levels, of a type without a name. A larger one gets a name: written out at every use, types
 that use each other twice would double at every level."""
+
+MAX_WRITTEN: Final = 100_000
+"""Parts of all fields together, with what they refer to written out, but for records. Types that use each
+other twice double there at every level, and so does the work of whoever tells what a value may be."""
+
+MAX_COMPARISONS: Final = 300_000
+"""Of defaults with types, in one schema. What is beyond it counts as not fitting."""
 
 
 def read_types(schema: Schema, *, name: str) -> Types:
@@ -79,7 +88,7 @@ class _Reading:
         self._open: dict[Node, str] = {}  # being read, with a name once one of them contains itself
         self._records: dict[Node, str] = {}
         self._waiting: deque[tuple[Node, str, int]] = deque()
-        self._defaults: dict[tuple[str, str], str] = {}  # where defaults stand, by record and field
+        self._defaults: dict[Place, str] = {}  # where defaults stand, by record and field
         self._users: dict[Node, list[Node]] = {}
         self._exclusive: list[Node] = []
         self._level = 0
@@ -93,10 +102,20 @@ class _Reading:
     def types(self) -> Types:
         """What was read, settled, with the defaults that fit."""
         root, definitions = settled(self._root, self._definitions)
-        for name, definition in definitions.items():
-            if isinstance(definition.type, Record):
-                fields = tuple(self._with_default(name, f, definitions) for f in definition.type.fields)
-                definitions[name] = replace(definition, type=replace(definition.type, fields=fields))
+        self._check_size(root, definitions)
+        accepting = Accepting(definitions, MAX_COMPARISONS)
+        unfit = [
+            (name, field.name)
+            for name, definition in definitions.items()
+            for field in (definition.type.fields if isinstance(definition.type, Record) else ())
+            if not self._fits(name, field, accepting)
+        ]
+        definitions = _without_defaults(definitions, set(unfit))
+        endless = endless_defaults(definitions, Accepting(definitions, MAX_COMPARISONS))
+        for place in (place for place in self._defaults if place in endless):
+            what = "`default` contains itself, or too many others, and is not used"
+            self._graph.warn(self._defaults[place], what)
+        definitions = _without_defaults(definitions, endless)
         return Types(
             root=root,
             definitions=definitions,
@@ -105,12 +124,29 @@ class _Reading:
             warnings=tuple(self._graph.warnings),
         )
 
-    def _with_default(self, record: str, field: Field, definitions: Mapping[str, Definition]) -> Field:
-        if field.default is MISSING or accepts(field.default, field.type, definitions):
-            return field
+    def _check_size(self, root: Type, definitions: Mapping[str, Definition]) -> None:
+        records = [definition.type for definition in definitions.values()]
+        fields = [f.type for record in records if isinstance(record, Record) for f in record.fields]
+        waiting = [(type_, frozenset[str]()) for type_ in (root, *fields)]
+        left = MAX_WRITTEN
+        while waiting:
+            type_, within = waiting.pop()
+            left -= 1
+            if left < 0:
+                raise BrokenSchema(
+                    "#" + self._start, f"more than {MAX_WRITTEN:,} parts, or combinations of parts"
+                )
+            if isinstance(type_, Ref) and type_.name not in within:
+                waiting.append((definitions[type_.name].type, within | {type_.name}))
+            waiting += [(part, within) for part in _parts(type_)]
+
+    def _fits(self, record: str, field: Field, accepting: Accepting) -> bool:
+        """Whether a default, if there is one, may stay; a warning if not."""
+        if field.default is MISSING or _accepts(accepting, field):
+            return True
         if field.default is not None:  # which says "no default" where null is no value
             self._graph.warn(self._defaults[record, field.name], "`default` does not fit, and is not used")
-        return replace(field, default=MISSING)
+        return False
 
     def loosen(self) -> bool:
         """Make plain unions of those `oneOf`s whose members allow more than they should; whether any was.
@@ -232,26 +268,28 @@ class _Reading:
             for field in names
             if not (self._is_nothing(places := entries.at(field)) and closed)  # said by `extra` already
         }
+        self._graph.spend_fields(len(names), node.entry)
         python_names = field_names(listed)
-        fields = tuple(self._field(node, name, f, python_names[f], listed[f]) for f in listed)
+        required = frozenset(entries.required)
+        fields = tuple(
+            self._field((name, f), python_names[f], listed[f], node, required=f in required) for f in listed
+        )
         self._note_unchecked(node, entries, closed=closed)
         record = Record(fields, self._type(entries.extra, node), entries.extra_said)
         self._definitions[name] = self._definition(node, record)
 
-    def _field(self, node: Node, record: str, name: str, python_name: str, places: Places) -> Field:
-        assert isinstance(node.head, Shape)
-        assert node.head.object is not None
+    def _field(self, at: Place, python_name: str, places: Places, node: Node, *, required: bool) -> Field:
         default: Any = MISSING
         if found := self._graph.said(places, "default"):
             place, default = found
-            self._defaults[record, name] = place
+            self._defaults[at] = place
             check_depth(default, place + "/default")
         return Field(
-            name=name,
+            name=at[1],
             python_name=python_name,
             type=self._type(places, node),
-            required=name in node.head.object.required,
-            default=default,
+            required=required,
+            default=deepcopy(default),  # the document is the caller's, who may change it
             title=self._own_text(places, "title"),
             description=self._text(places, "description"),
         )
@@ -283,6 +321,23 @@ class _Reading:
         """An annotation of the places themselves."""
         said = (self._graph.schema(place).get(word) for place in places)
         return next((text for text in said if isinstance(text, str)), "")
+
+
+def _accepts(accepting: Accepting, field: Field) -> bool:
+    try:
+        return is_finite(field.default) and accepting.accepts(field.default, field.type)
+    except TooMuch:
+        return False
+
+
+def _without_defaults(definitions: Mapping[str, Definition], unfit: Set[Place]) -> dict[str, Definition]:
+    left = dict(definitions)
+    for name in dict.fromkeys(record for record, _ in unfit):
+        type_ = left[name].type
+        assert isinstance(type_, Record)
+        fields = tuple(replace(f, default=MISSING) if (name, f.name) in unfit else f for f in type_.fields)
+        left[name] = replace(left[name], type=replace(type_, fields=fields))
+    return left
 
 
 def _is_large(type_: Type) -> bool:

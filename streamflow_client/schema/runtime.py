@@ -15,14 +15,16 @@ import inspect
 import weakref
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from hashlib import sha256
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Final, Literal, cast
 
-from pydantic import BaseModel, ConfigDict, Field, GetCoreSchemaHandler, create_model
+from pydantic import BaseModel, ConfigDict, Field, GetCoreSchemaHandler, ValidationError, create_model
 from pydantic.fields import FieldInfo
 from pydantic_core import CoreSchema
 
 from . import model
+from .complaints import readable
 from .core import Core
 from .model import MISSING, Definition, Nothing, Record, Ref, Type, Types
 from .plain import either, plain_type
@@ -73,7 +75,11 @@ class FlowModel(BaseModel, metaclass=FlowMeta):
     __flow_origin__: ClassVar[_Origin | None] = None
 
     def __init__(self, /, **data: Any) -> None:
-        self.__pydantic_validator__.validate_python(data, self_instance=self, by_alias=True, by_name=True)
+        validator = self.__pydantic_validator__
+        try:
+            validator.validate_python(data, self_instance=self, by_alias=True, by_name=True)
+        except ValidationError as error:
+            raise readable(error) from None
 
     @classmethod
     def __pydantic_on_complete__(cls) -> None:
@@ -138,12 +144,31 @@ class _World:
         return Core(self.types, self.classes, self._key, exact=self.role == "input").class_schema(name)
 
 
-_worlds: Final = weakref.WeakValueDictionary[str, _World]()
+_worlds: Final[dict[str, weakref.ref[_World]]] = {}
+"""Not a `WeakValueDictionary`, whose `setdefault` lets two threads put in a world each; that of a `dict`
+with keys of text is one step."""
 
 
 def _world(types: Types, role: Role, name: str) -> _World:
     key = sha256(repr((types, role, name)).encode("utf-8", "surrogatepass")).hexdigest()
-    return _worlds.get(key) or _worlds.setdefault(key, _World(key, types, role, name))
+    known = _worlds.get(key)
+    found = None if known is None else known()
+    while found is None:
+        made = _World(key, types, role, name)
+        known = _worlds.setdefault(key, weakref.ref(made, partial(_forget, _worlds, key)))
+        found = known()
+        if found is None:  # it died, and nobody was told so far
+            _forget(_worlds, key, known)
+    return found
+
+
+def _forget(
+    worlds: dict[str, weakref.ref[_World]],  # handed in: an interpreter that ends takes globals away first
+    key: str,
+    dead: weakref.ref[_World],
+) -> None:
+    if worlds.get(key) is dead:
+        worlds.pop(key, None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -207,7 +232,7 @@ def _class(world: _World, name: str, definition: Definition) -> type[FlowModel]:
         name,
         __base__=FlowModel,
         __module__=_MODULE,
-        __doc__=documentation(record, definition.title, definition.description),
+        __doc__=documentation(name, definition, record.fields),
         __cls_kwargs__={"extra": "forbid" if closed else "allow"},
         **fields,
     )

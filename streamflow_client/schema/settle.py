@@ -6,12 +6,13 @@ Out of place here: what a schema says.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from itertools import combinations
 from typing import Final
 
-from .accepts import Definitions, accepts, identity
+from .accepts import Accepting, Definitions, TooMuch, identity
 from .model import (
     Anything,
     Array,
@@ -36,6 +37,10 @@ MAX_COMPARED: Final = 64
 """Members that are compared in pairs; with more, `exclusive` stays: correct, if slower to check."""
 
 
+MAX_COMPARISONS: Final = 300_000
+"""Of values with types, in one schema; beyond it, too, `exclusive` stays."""
+
+
 def settled(root: Type, definitions: Mapping[str, Definition]) -> tuple[Type, dict[str, Definition]]:
     """The root and all definitions, settled."""
     settling = _Settling(definitions)
@@ -48,6 +53,8 @@ def settled(root: Type, definitions: Mapping[str, Definition]) -> tuple[Type, di
 class _Settling:
     def __init__(self, definitions: Definitions) -> None:
         self._definitions = definitions
+        self._accepting = Accepting(definitions, MAX_COMPARISONS)
+        self._known: dict[str, _Facts | None] = {}
 
     def type(self, type_: Type) -> Type:
         match type_:
@@ -68,7 +75,7 @@ class _Settling:
     def _union(self, union: Union) -> Type:
         members = tuple(m for m in map(self.type, union.members) if not isinstance(m, Nothing))
         if union.exclusive and self._overlap(members, union.discriminator):
-            return _of(members, replace(union, members=members, discriminator=None))
+            return _exclusive(members)
         merged = self._merged(members, union.discriminator)
         return _of(merged, Union(merged, discriminator=self._discriminator(merged, union.discriminator)))
 
@@ -84,20 +91,19 @@ class _Settling:
     # discriminators
 
     def _discriminator(self, members: tuple[Type, ...], said: str | None) -> str | None:
-        records = [self._record(member) for member in members]
-        first = records[0] if len(records) > 1 else None
-        if first is None:
+        known = [facts for member in members if (facts := self._facts(member))]
+        if len(known) < max(len(members), 2):
             return None
-        names = [field.name for field in first.fields]
-        known = [record for record in records if record is not None]
-        if len(known) < len(records):
-            return None
-        ordered = sorted(names, key=lambda name: name != said)
+        ordered = sorted(known[0].texts, key=lambda name: name != said)
         return next((name for name in ordered if _tells_apart(known, name)), None)
 
-    def _record(self, type_: Type) -> Record | None:
-        found = self._definitions[type_.name].type if isinstance(type_, Ref) else None
-        return found if isinstance(found, Record) else None
+    def _facts(self, type_: Type) -> _Facts | None:
+        if not isinstance(type_, Ref):
+            return None
+        if type_.name not in self._known:
+            found = self._definitions[type_.name].type
+            self._known[type_.name] = _Facts.of(found) if isinstance(found, Record) else None
+        return self._known[type_.name]
 
     # overlaps
 
@@ -111,18 +117,62 @@ class _Settling:
         if isinstance(b, Literals):
             a, b = b, a
         if isinstance(a, Literals):
-            return any(accepts(value, b, self._definitions) for value in a.values)
-        if self._kinds(a, frozenset()).isdisjoint(self._kinds(b, frozenset())):
+            return self._any_fits(a, b)
+        if self._kinds(a).isdisjoint(self._kinds(b)):
             return False
-        one, other = self._record(a), self._record(b)
+        one, other = self._facts(a), self._facts(b)
         return one is None or other is None or not _apart(one, other)
 
-    def _kinds(self, type_: Type, seen: frozenset[str]) -> frozenset[str]:
-        if isinstance(type_, Ref) and type_.name not in seen:
-            return self._kinds(self._definitions[type_.name].type, seen | {type_.name})
-        if isinstance(type_, Union):
-            return frozenset(kind for member in type_.members for kind in self._kinds(member, seen))
-        return _KINDS.get(type(type_), frozenset(KINDS))
+    def _any_fits(self, literals: Literals, type_: Type) -> bool:
+        if isinstance(type_, Literals):
+            identities = self._accepting.identities
+            return not identities(literals).isdisjoint(identities(type_))
+        try:
+            return any(self._accepting.accepts(value, type_) for value in literals.values)
+        except TooMuch:
+            return True
+
+    def _kinds(self, type_: Type) -> frozenset[str]:
+        """The kinds of all that can be reached without entering a list or an object."""
+        found: set[str] = set()
+        waiting, seen = [type_], set[str]()
+        while waiting and len(found) < len(KINDS):
+            match waiting.pop():
+                case Ref(name):
+                    waiting += [self._definitions[name].type] if name not in seen else []
+                    seen.add(name)
+                case Union(members):
+                    waiting += members
+                case other:
+                    found |= _KINDS.get(type(other), frozenset(KINDS))
+        return frozenset(found)
+
+
+@dataclass(frozen=True, slots=True)
+class _Facts:
+    """What tells the objects of one record from those of another, by the names of its fields.
+
+    Attributes:
+        texts: those that a required field is limited to.
+        closed: whether there can be no other names than `known` ones.
+    """
+
+    known: frozenset[str]
+    possible: frozenset[str]
+    required: tuple[str, ...]
+    texts: Mapping[str, frozenset[str]]
+    closed: bool
+
+    @classmethod
+    def of(cls, record: Record) -> _Facts:
+        told = {field.name: _texts(field.type) for field in record.fields if field.required}
+        return cls(
+            known=frozenset(field.name for field in record.fields),
+            possible=frozenset(f.name for f in record.fields if not isinstance(f.type, Nothing)),
+            required=tuple(told),
+            texts={name: texts for name, texts in told.items() if texts},
+            closed=isinstance(record.extra, Nothing),
+        )
 
 
 _KINDS: Final[Mapping[object, frozenset[str]]] = {
@@ -137,6 +187,20 @@ _KINDS: Final[Mapping[object, frozenset[str]]] = {
     Map: frozenset({"object"}),
     Record: frozenset({"object"}),
 }
+
+
+def _exclusive(members: tuple[Type, ...]) -> Type:
+    """Of two members that are the same a value is of both or of neither; a third changes nothing more."""
+    copies = Counter[str]()
+    kept: list[Type] = []
+    for member in members:
+        said = repr(member)  # for Python, Literals((1,)) == Literals((True,))
+        copies[said] += 1
+        if copies[said] < 3:
+            kept.append(member)
+    if len(copies) == 1 and len(members) > 1:
+        return Nothing()
+    return _of(tuple(kept), Union(tuple(kept), exclusive=True))
 
 
 def _of(members: tuple[Type, ...], union: Type) -> Type:
@@ -163,37 +227,28 @@ def _joined_literals(members: list[Type]) -> Iterator[Type]:
             values = {}
 
 
-def _texts(record: Record, name: str) -> list[str] | None:
-    """The texts that a required field is limited to."""
-    for field in record.fields:
-        if field.name == name and field.required and isinstance(field.type, Literals):
-            texts = [value for value in field.type.values if isinstance(value, str)]
-            return texts if len(texts) == len(field.type.values) else None
-    return None
+def _texts(type_: Type) -> frozenset[str]:
+    """The texts that a type is limited to; none where it allows anything else."""
+    if not isinstance(type_, Literals):
+        return frozenset()
+    texts = frozenset(value for value in type_.values if isinstance(value, str))
+    return texts if len(texts) == len(type_.values) else frozenset()
 
 
-def _tells_apart(records: list[Record], name: str) -> bool:
+def _tells_apart(records: list[_Facts], name: str) -> bool:
     seen: set[str] = set()
     for record in records:
-        texts = _texts(record, name)
+        texts = record.texts.get(name)
         if texts is None or not seen.isdisjoint(texts):
             return False
         seen.update(texts)
     return True
 
 
-def _apart(a: Record, b: Record) -> bool:
+def _apart(a: _Facts, b: _Facts) -> bool:
     """Whether no object can be both: one is closed to what the other requires, or a field tells."""
-    return (
-        _closed_to(a, b)
-        or _closed_to(b, a)
-        or any(_tells_apart([a, b], field.name) for field in a.fields if field.required)
-    )
+    return _closed_to(a, b) or _closed_to(b, a) or any(_tells_apart([a, b], name) for name in a.texts)
 
 
-def _closed_to(a: Record, b: Record) -> bool:
-    possible = {field.name for field in a.fields if not isinstance(field.type, Nothing)}
-    known = {field.name for field in a.fields}
-    closed = isinstance(a.extra, Nothing)
-    required = (field.name for field in b.fields if field.required)
-    return any(name not in possible and (closed or name in known) for name in required)
+def _closed_to(a: _Facts, b: _Facts) -> bool:
+    return any(name not in a.possible and (a.closed or name in a.known) for name in b.required)

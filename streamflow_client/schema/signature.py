@@ -6,14 +6,19 @@ In: the model of types. Out: `inspect.Parameter`s, text. Out of place here: one-
 from __future__ import annotations
 
 import inspect
+import re
 from collections.abc import Iterable, Mapping
+from copy import deepcopy
 from typing import Any, Final
 
 from ..text import one_line
 from .describe import annotation, default_text
-from .model import MISSING, Field, Record
+from .model import MISSING, Definition, Field
 
 __all__ = ["LEFT_OUT", "LeftOut", "documentation", "fields_to_parameters"]
+
+
+_SEPARATORS: Final = re.compile(r"[\s_-]+")
 
 
 class LeftOut:
@@ -45,20 +50,31 @@ def fields_to_parameters(fields: Iterable[Field], plain: Mapping[str, Any]) -> l
 def _default(field: Field) -> Any:
     if field.required:
         return inspect.Parameter.empty
-    return LEFT_OUT if field.default is MISSING else field.default
+    return LEFT_OUT if field.default is MISSING else deepcopy(field.default)  # a list is anybody's to change
 
 
-def documentation(record: Record, title: str, description: str) -> str:
+def documentation(name: str, definition: Definition, fields: Iterable[Field]) -> str:
     """The docstring of a class: what the schema says of it, and of each field."""
-    told = "\n".join(map(one_line, (description or title).splitlines()))
-    lines = [_field_line(field) for field in record.fields]
-    fields = "\n".join(["Fields:", *lines]) if lines else ""
-    return "\n\n".join(part for part in (told, fields) if part)
+    text = definition.description or _telling(definition.title, name)
+    told = "\n".join(map(one_line, text.splitlines()))
+    lines = list(map(_field_line, fields))
+    listed = "\n".join(["Fields:", *lines]) if lines else ""
+    return "\n\n".join(part for part in (told, listed) if part)
 
 
 def _field_line(field: Field) -> str:
     default = "…" if field.default is MISSING else default_text(field.default)
     value = "" if field.required else f" = {default}"
     wire = f" [{field.name!r}]" if field.name != field.python_name else ""
-    told = one_line(" ".join((field.description or field.title).split()))
+    text = field.description or _telling(field.title, field.name, field.python_name)
+    told = one_line(" ".join(text.split()))
     return f"    {field.python_name}: {annotation(field.type)}{value}{wire}{': ' if told else ''}{told}"
+
+
+def _telling(title: str, *names: str) -> str:
+    """A title, unless it only repeats a name, as servers in Python make them: "Max Items" of `max_items`."""
+    return "" if _letters(title) in map(_letters, names) else title
+
+
+def _letters(text: str) -> str:
+    return _SEPARATORS.sub("", text).casefold()

@@ -47,6 +47,8 @@ class StubServer:
         resumed, how long an idle connection is kept, and how long a stream of Firebase is silent before
         it pings. Port 0 takes a free one at every start.
         """
+        if dialect not in DIALECTS:
+            raise ValueError(f"the stub has the dialects {', '.join(DIALECTS)}, not {dialect!r}")
         self._board = Board()
         self._service = Service(
             DIALECTS[dialect],

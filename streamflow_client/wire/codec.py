@@ -21,10 +21,13 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any, Generic, Protocol, cast
 
-from pydantic import TypeAdapter, ValidationError
+from pydantic import BaseModel, TypeAdapter, ValidationError
 from pydantic.errors import PydanticUndefinedAnnotation, PydanticUserError
 from pydantic_core import PydanticSerializationError
-from typing_extensions import TypeVar
+from typing_extensions import TypeIs, TypeVar
+
+from ..schema.complaints import readable
+from .frames import is_object
 
 __all__ = ["UNSET", "VERBATIM", "Codec", "Decoder", "Unset", "is_not_json"]
 
@@ -54,11 +57,18 @@ class Decoder(Protocol[ChunkT_co, OutputT_co]):
     @property
     def output(self) -> Callable[[bytes], OutputT_co]: ...
 
+    def told(self, error: Exception, role: str) -> Exception:
+        """What one of them raised, as people should see it."""
+        ...
+
 
 @dataclass(frozen=True, slots=True)
 class _Verbatim:
     chunk: Callable[[bytes], bytes]
     output: Callable[[bytes], bytes]
+
+    def told(self, error: Exception, role: str) -> Exception:
+        return error
 
 
 VERBATIM = _Verbatim(bytes, bytes)  # bytes as they came; no copy is made of them
@@ -79,6 +89,8 @@ class Codec(Generic[InputT, ChunkT, OutputT]):
     def __init__(
         self, name: str, input: Any, chunk: Any, output: Any, *, strict: bool, from_schemas: bool = False
     ) -> None:
+        self._name = name
+        self._from_schemas = from_schemas
         decoder = _schema_decoder if from_schemas else _decoder
         self._input: TypeAdapter[InputT] = _adapter(name, "input", input)
         self.chunk: Callable[[bytes], ChunkT] = decoder(_adapter(name, "chunk", chunk), strict)
@@ -97,12 +109,35 @@ class Codec(Generic[InputT, ChunkT, OutputT]):
         """
         if isinstance(value, Unset):
             return None
-        valid = self._input.validate_python(value, by_alias=True, by_name=True)
+        given = _as_data(value) if self._from_schemas else value
+        valid = self._input.validate_python(given, by_alias=True, by_name=True)
         try:
             return self._input.dump_json(valid, by_alias=True, warnings="error")
         except PydanticSerializationError as error:
             text = _INPUT_VALUE.sub("", str(error))
             raise PydanticSerializationError(text) from None
+
+    def told(self, error: Exception, role: str) -> Exception:
+        """What an encoder or decoder raised, as people should see it: types made from schemas check in
+        steps of which pydantic tells each."""
+        if not self._from_schemas or not isinstance(error, ValidationError):
+            return error
+        return readable(error, "" if error.title.isidentifier() else f"{role} of flow {self._name!r}")
+
+
+def _as_data(value: Any) -> Any:
+    """Models as mappings by wire names: what one flow gave is of another class than what another takes."""
+    if isinstance(value, BaseModel):
+        return value.model_dump(by_alias=True)
+    if is_object(value):
+        return {key: _as_data(item) for key, item in value.items()}
+    if _is_array(value):
+        return list(map(_as_data, value))
+    return value
+
+
+def _is_array(value: Any) -> TypeIs[list[Any] | tuple[Any, ...]]:
+    return isinstance(value, list | tuple)
 
 
 _INPUT_VALUE = re.compile("input_value=.*(?=input_type=)")

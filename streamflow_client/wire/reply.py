@@ -19,7 +19,8 @@ class Reply:
     """A response to one attempt.
 
     Args:
-        streaming: frames were asked for; a server that does not stream answers with one JSON body instead.
+        streaming: frames were asked for. A server that does not stream answers with one JSON body instead,
+            and one that only streams answers with frames that were not asked for.
         max_event: upper bound of one frame, in decoded bytes.
         max_body: upper bound of a body that is no stream, in decoded bytes.
 
@@ -49,7 +50,7 @@ class Reply:
         self._head = b""
         self._any_frame = False
         self._frames: FrameReader | None = None
-        if streaming and not self.is_error:
+        if (streaming or _streams_anyway(headers, protocol)) and not self.is_error:
             self._frames = protocol.frames(max_event)
 
     @property
@@ -136,6 +137,12 @@ class _Unreadable:
 
     def pieces(self, data: bytes) -> Iterator[bytes]:
         return iter(())
+
+
+def _streams_anyway(headers: Mapping[str, str], protocol: WireProtocol) -> bool:
+    """A server that only streams, such as an SSE endpoint of FastAPI, does so whatever was asked for."""
+    kind = headers.get("content-type", "").partition(";")[0].strip().lower()
+    return protocol.name == "callable" and kind == "text/event-stream"
 
 
 def _decoder(headers: Mapping[str, str], *, strict: bool) -> Plain | Inflate | _Unreadable:

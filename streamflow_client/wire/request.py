@@ -89,8 +89,9 @@ def _bad_url(url: str) -> ValueError:
 
 
 def _redacted(url: str) -> str:
-    """All that may be a password is gone, also one with slashes in it."""
-    return shown(repr(re.sub(r"^([^:/]*:?/*)?.*@", r"\1***@", url, flags=re.DOTALL)))
+    """All that may be a password or a token is gone, also a password with slashes in it."""
+    hidden = re.sub(r"^([^:/]*:?/*)?.*@", r"\1***@", url, flags=re.DOTALL)
+    return shown(repr(re.sub(r"([?#]).+", r"\1***", hidden, flags=re.DOTALL)))
 
 
 def _place(parts: SplitResult, port: int | None) -> str:
