@@ -256,7 +256,7 @@ def input_of(found: FoundFlow, value: Any | Unset, fields: dict[str, Any]) -> An
             found.name,
             [InitErrorDetails(type="extra_forbidden", loc=(name,), input=fields[name]) for name in unknown],
         )
-        hint = _hint(found, error) or "; a mapping may hold fields that the schema does not name"
+        hint = _hint(found, error) or "; one mapping may hold fields that the schema does not name"
         what = f"the input is not of the flow's input type: {reasons(error)}{hint}"
         raise InputValidationError(what, validation_error=error, flow=found.name)
     return fields

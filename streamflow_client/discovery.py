@@ -127,7 +127,7 @@ class FoundFlow(FlowDef[Any, Any, Any]):
     def unknown_fields(self, names: set[str]) -> list[str]:
         """Those of `names` that the input's schema does not name, though it may tolerate them."""
         record = _record(self.types.input)
-        if record is None or not isinstance(record.extra, Anything):
+        if record is None or not record.extra_said or not isinstance(record.extra, Anything):
             return []  # any name may be one, or validation says which may not
         known = {field.name for field in record.fields} | {field.python_name for field in record.fields}
         return sorted(names - known)

@@ -179,14 +179,10 @@ def test_input_from_standard_input(cli: Cli, stub: StubServer, monkeypatch: pyte
 @pytest.mark.parametrize(
     ("words", "reason"),
     [
-        (["text"], "is not JSON"),
-        ([""], "is not JSON"),
-        (["\udcff"], "is not JSON"),
         (["a=1", "b"], "'b' is not key=value"),
         (["a=1", ""], "'' is not key=value"),
         (["{}", "{}"], "'{}' is not key=value"),
         (["a=1", "a=2"], "'a' is given twice"),
-        (["=1"], "is not JSON"),
         (["--header", "secret"], "a header is written as"),
         (["--header", ": secret"], "a header is written as"),
         (["--header", "bad name: secret"], "a header is written as"),
@@ -206,6 +202,16 @@ def test_bad_words_are_told_and_nothing_is_sent(
     assert reason in " ".join(ended.err.replace("│", "").split())
     assert "secr" not in ended.err
     assert stub.requests == []
+
+
+@pytest.mark.parametrize("word", ["text", "", "\udcff", "=1", '{"a": b}', "NaN"])
+def test_a_word_that_is_no_json_for_a_flow_that_may_take_anything(
+    cli: Cli, stub: StubServer, word: str
+) -> None:
+    ended = cli("run", stub.url, "echo", word)
+    assert (ended.code, ended.out) == (ExitCode.USAGE, "")
+    assert "the input is not JSON" in ended.err
+    assert stub.runs == []
 
 
 @pytest.mark.parametrize("place", [["localhost:3400", "echo"], ["http://h?q", "echo"], ["http://h", "../x"]])

@@ -15,7 +15,7 @@ from pydantic import BaseModel, Field
 
 from streamflow_client import Client, FlowTimeoutError
 from streamflow_client.cli import main
-from streamflow_client.cli.conversion import typed, untyped
+from streamflow_client.cli.conversion import is_text, typed, untyped
 from streamflow_client.cli.exits import ExitCode
 from streamflow_client.cli.listing import self_contained
 from streamflow_client.cli.run import time_left
@@ -26,6 +26,7 @@ from streamflow_client.testing import StubServer, faults
 
 OPENAPI, ACTIONS = "/openapi.json", "/api/actions"
 NOWHERE = "http://localhost:9"  # for commands that ask no server
+NOT_KNOWN = "which are not known"
 EVIL = "\x1b]0;evil\x07\u202e"
 
 
@@ -66,6 +67,10 @@ class Order(BaseModel):
     zip: str = ""
     dishes: int = Field(default=3, ge=1)
     class_: str | None = Field(default=None, alias="class")
+
+
+class Spoons(BaseModel):
+    count: int = 2
 
 
 class Dish(BaseModel):
@@ -143,7 +148,7 @@ def test_broken_flows_are_listed_and_oddities_told(cli: Cli, saved: str) -> None
     assert broken.startswith("broken: its output schema (in ")
     assert "there is nothing at '#/nowhere'" in broken
     assert long.count("parameter") == len(PROPERTIES)
-    assert odd.startswith("odd(input: list[Any]) -> ")
+    assert odd.startswith("odd(input: list[Any], /) -> ")
     assert summary == f"4 flows from {saved}"
     catalog, schema = ended.err.splitlines()
     assert catalog.startswith(f"warning: catalog {saved}: action '/flow/../up' is skipped")
@@ -232,15 +237,34 @@ def test_nothing_found(cli: Cli, stub: StubServer, options: list[str]) -> None:
     [
         (["--catalog", "no-such-file.json"], ExitCode.NOT_DISCOVERED, "no-such-file.json: No such file"),
         (["--catalog", "http://user:pw@host/x"], ExitCode.USAGE, "no user and password"),
+        (["--catalog", ""], ExitCode.USAGE, "catalog is a path or an http(s) URL"),
+        (["--catalog", "file:///x"], ExitCode.USAGE, "catalog is a path or an http(s) URL"),
         (["--header", "secret"], ExitCode.USAGE, "a header is written as"),
         (["--timeout", "-1"], ExitCode.USAGE, "must be a positive number"),
     ],
-    ids=["file", "url", "header", "timeout"],
+    ids=["file", "url", "empty", "scheme", "header", "timeout"],
 )
 def test_words_of_list_that_make_no_sense(cli: Cli, words: list[str], code: ExitCode, says: str) -> None:
     ended = cli("list", NOWHERE, *words)
     assert (ended.code, ended.out) == (code, "")
     assert says in ended.told
+
+
+@pytest.mark.parametrize("command", [["list"], ["run", "shout"]], ids=["list", "run"])
+@pytest.mark.parametrize("url", ["http://h?token=s3cret", "http://h/#s3cret", "http://:s3cret@/h"])
+def test_secrets_in_a_url_are_not_repeated(cli: Cli, command: list[str], url: str) -> None:
+    ended = cli(command[0], url, *command[1:])
+    assert ended.code == ExitCode.USAGE
+    assert "***" in ended.told
+    assert "s3cret" not in ended.err
+
+
+@pytest.mark.parametrize("catalog", ["", "file:///x"])
+def test_a_catalog_of_run_that_makes_no_sense(cli: Cli, stub: StubServer, catalog: str) -> None:
+    ended = cli("run", stub.url, "shout", '"x"', "--catalog", catalog)
+    assert (ended.code, ended.out) == (ExitCode.USAGE, "")
+    assert "catalog is a path or an http(s) URL" in ended.told
+    assert stub.requests == []
 
 
 # --- schemas that stand alone ---
@@ -371,6 +395,33 @@ def test_conversions(schema: dict[str, Any], text: str, value: Any) -> None:
     assert same(as_typed(values, x=text), {"x": value})
 
 
+@pytest.mark.parametrize(
+    ("schema", "word", "is_itself"),
+    [
+        ({"type": "string"}, "ahoy", True),
+        ({"type": "string"}, "", True),
+        ({"type": "string"}, "01234", True),
+        ({"type": "string"}, "1234", True),
+        ({"type": "string"}, "null", True),
+        ({"type": "string"}, '"quoted"', False),
+        ({"type": "string", "maxLength": 2}, '"quoted"', False),
+        ({"type": ["string", "null"]}, "null", False),
+        ({"type": ["string", "integer"]}, "12", False),
+        ({"type": ["string", "integer"]}, "1.5", True),
+        ({"enum": ["small", 5]}, "large", True),
+        ({"enum": ["small", 5]}, "5", False),
+        ({"type": "integer"}, "many", False),
+        ({"type": "array", "items": {"type": "string"}}, "ahoy", False),
+        ({}, "ahoy", False),
+        (True, "ahoy", False),
+        ({"$ref": "#/$defs/Zip", "$defs": {"Zip": {"type": "string"}}}, "12", True),
+    ],
+    ids=repr,
+)
+def test_which_words_are_texts_themselves(schema: Any, word: str, is_itself: bool) -> None:
+    assert is_text(word, read_types(Schema(schema, schema), name="X")) is is_itself
+
+
 def test_fields_by_either_name() -> None:
     record = {"type": "object", "properties": {"class": STRING, "n": INTEGER}}
     assert as_typed(record, class_="1", n="1") == {"class": "1", "n": 1}
@@ -420,6 +471,39 @@ def test_bad_input_is_told_by_field_and_nothing_is_sent(
     assert asked(stub) == [("GET", OPENAPI)]
 
 
+@pytest.mark.parametrize(
+    ("word", "text"),
+    [("ahoy", "ahoy"), ("01234", "01234"), ("1234", "1234"), ('"x"', "x"), ("", ""), ("{x", "{x")],
+    ids=repr,
+)
+def test_a_lone_word_for_a_flow_that_takes_a_text(cli: Cli, stub: StubServer, word: str, text: str) -> None:
+    assert cli("run", stub.url, "shout", word, "--unary").code == 0
+    assert sent(stub) == {"data": text}
+
+
+def test_a_word_that_is_no_text_is_told(cli: Cli, stub: StubServer) -> None:
+    ended = cli("run", stub.url, "shout", "\udcff")
+    assert (ended.code, ended.out) == (ExitCode.TYPES, "")
+    ended = cli("run", stub.url, "menu", "ahoy")
+    assert (ended.code, ended.out) == (ExitCode.USAGE, "")
+    assert "the input is not JSON" in ended.told
+    assert stub.runs == []
+
+
+@pytest.mark.parametrize("options", [[], ["--unary"], ["--protocol", "callable"]], ids=repr)
+def test_no_input_means_the_defaults_of_an_object(cli: Cli, stub: StubServer, options: list[str]) -> None:
+    @stub.flow
+    def soup(spoons: Spoons) -> int:
+        return spoons.count
+
+    assert cli("run", stub.url, "soup", *options).code == 0
+    assert sent(stub) == {"data": {"count": 2}}
+    ended = cli("run", stub.url, "menu", *options)
+    assert (ended.code, ended.out) == (ExitCode.TYPES, "")
+    assert "theme: Field required" in ended.err
+    assert len(stub.runs) == 1
+
+
 def test_pairs_for_a_flow_that_takes_no_object(cli: Cli, stub: StubServer) -> None:
     ended = cli("run", stub.url, "shout", "text=x")
     assert (ended.code, ended.out) == (ExitCode.USAGE, "")
@@ -448,19 +532,60 @@ def test_a_protocol_that_is_given_keeps_the_types(cli: Cli, stub: StubServer) ->
     assert sent(stub)["input"]["theme"] == "5"
 
 
-def test_a_server_that_tells_nothing_is_called_without_types(cli: Cli, stub: StubServer) -> None:
-    stub.always(OPENAPI, faults.html_page(200))
-    stub.always(ACTIONS, faults.status(401))
+@pytest.mark.parametrize("status", [404, 405, 501])
+def test_a_server_that_tells_nothing_is_called_without_types(cli: Cli, stub: StubServer, status: int) -> None:
+    stub.always(OPENAPI, faults.status(status))
+    stub.always(ACTIONS, faults.status(404))
     assert cli("run", stub.url, "shout", '"x"', "--unary") == (0, "X\n", "")
     cli("run", stub.url, "menu", "theme=5")
     assert sent(stub) == {"data": {"theme": 5}}
+    ended = cli("run", stub.url, "shout", "x")
+    assert ended.code == ExitCode.USAGE
+    assert "the input is not JSON" in ended.told
 
 
-def test_a_server_that_is_mute_about_its_flows(cli: Cli, stub: StubServer) -> None:
-    stub.always(OPENAPI, faults.delay_headers(60))
+@pytest.mark.parametrize(
+    ("fault", "why"),
+    [
+        (faults.status(401), "(HTTP 401): Unauthorized"),
+        (faults.status(500), "(HTTP 500): Internal Server Error"),
+        (faults.html_page(200), "the server answered with an HTML page"),
+        (faults.drop(), "the connection was lost"),
+        (faults.raw(b"HTTP/1.1 200 OK\r\nContent-Length: 7\r\n\r\n{broken"), "JSON"),
+        (faults.delay_headers(60), "the call did not end within 0."),
+    ],
+    ids=["401", "500", "html", "drop", "json", "mute"],
+)
+def test_why_the_types_are_not_known_is_told(cli: Cli, stub: StubServer, fault: Any, why: str) -> None:
+    stub.always(OPENAPI, fault)
+    stub.always(ACTIONS, faults.status(404))
     ended = cli("run", stub.url, "shout", '"x"', "--unary", "--timeout", "2")
     assert (ended.code, ended.out) == (0, "X\n")
-    assert ended.told == "warning: the server does not say which flows it has; calling without types"
+    warning = ended.err.splitlines()[-1]  # attempts may have been told before
+    assert warning.startswith(f"warning: the flow is called without its types, {NOT_KNOWN}: ")
+    assert why in warning
+    assert len(warning) < 400
+    assert sent(stub) == {"data": "x"}
+
+
+@pytest.mark.parametrize(
+    "fault", [faults.delay_headers(60), faults.drop(), faults.status(500)], ids=["mute", "drop", "500"]
+)
+def test_a_catalog_that_was_named_and_cannot_be_read(cli: Cli, stub: StubServer, fault: Any) -> None:
+    stub.always(OPENAPI, fault)
+    words = ["--catalog", stub.url + OPENAPI, "--timeout", "2"]
+    ended = cli("run", stub.url, "shout", '"x"', *words)
+    assert (ended.code == 0, ended.out) == (False, "")
+    assert ended.err.splitlines()[-1].startswith("error: ")
+    assert stub.runs == []
+
+
+def test_a_server_that_is_not_there(cli: Cli) -> None:
+    with StubServer() as gone:
+        url = gone.url
+    ended = cli("run", url, "shout", '"x"')
+    assert (ended.code, ended.out) == (ExitCode.NOT_CONNECTED, "")
+    assert "without its types" not in ended.err
 
 
 def test_a_server_out_of_reach_is_not_tried_twice(
@@ -483,12 +608,16 @@ def test_a_call_gets_the_time_that_discovery_left() -> None:
 
 
 def test_a_flow_that_the_catalog_lacks(cli: Cli, stub: StubServer, saved: str) -> None:
-    assert cli("run", stub.url, "shout", '"x"', "--catalog", saved, "--unary") == (0, "X\n", "")
+    ended = cli("run", stub.url, "shout", '"x"', "--catalog", saved, "--unary")
+    assert (ended.code, ended.out) == (0, "X\n")
+    assert ended.err.startswith(
+        f"warning: the flow is called without its types, {NOT_KNOWN}: no flow 'shout' in "
+    )
     ended = cli("run", stub.url, "meun", "a=1")
-    error, hint = ended.err.splitlines()
+    warning, error = ended.err.splitlines()
     assert ended.code == ExitCode.FLOW_FAILED
     assert error.startswith("error: flow 'meun': NOT_FOUND")
-    assert hint == f"hint: no flow 'meun' in {stub.url}/openapi.json, which has menu, shout"
+    assert warning.endswith(f": no flow 'meun' in {stub.url}/openapi.json, which has menu, shout")
     assert sent(stub) == {"data": {"a": 1}}
 
 
@@ -496,8 +625,7 @@ def test_a_flow_whose_schema_is_broken(cli: Cli, stub: StubServer, saved: str) -
     stub.flow("broken")(lambda: "fine")
     ended = cli("run", stub.url, "broken", "--catalog", saved, "--unary")
     assert (ended.code, ended.out) == (0, "fine\n")
-    assert ended.told.startswith("warning: flow 'broken': its output schema ")
-    assert ended.told.endswith("it is called without types")
+    assert f"{NOT_KNOWN}: flow 'broken': its output schema " in ended.told
     assert asked(stub) == [("POST", "/broken")]
 
 

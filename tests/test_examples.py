@@ -33,8 +33,8 @@ STORY = "Once upon a time there was a fox. \n(33 characters)\n"
 DISHES = "  4.50  pirate soup\n 12.00  pirate fish\n  5.50  pirate cake\n"
 DISCOVERED = """\
 <Flow menu(theme: str, courses: int = 3) -> Menu, streams MenuItem>
-<Flow story(input: str) -> str, streams str>
-<Flow ticks(input: Any) -> None, streams int>
+<Flow story(input: str, /) -> str, streams str>
+<Flow ticks(input: Any, /) -> None, streams int>
 (*, theme: str, courses: int = 3)
 The pirate menu
   4.50  farm soup

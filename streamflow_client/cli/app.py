@@ -138,8 +138,9 @@ def run(
         typer.Argument(
             metavar="INPUT",
             show_default=False,
-            help="One JSON value; or key=value pairs, which become a JSON object; or - for JSON on"
-            " standard input; or nothing, for no input. A value of a pair is what the flow's types say;"
+            help="One JSON value, or a text as it stands for a flow that is known to take one; or key=value"
+            " pairs, which become a JSON object; or - for JSON on standard input; or nothing, for no input"
+            " or, of an object that is known, the defaults. A value of a pair is what the flow's types say;"
             " where they are not known, JSON if it can be read as such, else text.",
         ),
     ] = None,

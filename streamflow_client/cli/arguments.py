@@ -1,7 +1,7 @@
 """What the arguments of `run` and `list` mean.
 
-In: words of a shell, and standard input. Out: JSON values, pairs, headers, a `Server`, a `RunCall`. Nothing
-is sent or printed here, and no word is repeated in a message where it may be a secret.
+In: words of a shell, and standard input. Out: JSON values, words, pairs, headers, a `Server`, a `RunCall`.
+Nothing is sent or printed here, and no word is repeated in a message where it may be a secret.
 """
 
 from __future__ import annotations
@@ -15,7 +15,6 @@ from pydantic_core import from_json
 from ..calls import check_headers
 from ..wire.codec import UNSET, Unset
 from ..wire.request import ProtocolName
-from .conversion import as_bytes
 
 
 class BadArgument(Exception):
@@ -48,16 +47,23 @@ class Pairs:
 
 
 @dataclass(frozen=True, slots=True)
+class Word:
+    """A whole input; the flow's types will tell whether it is JSON or a text as it stands."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
 class RunCall:
     """One call of a flow, as the command line asks for it."""
 
     flow: str
-    input: Any | Pairs | Unset = UNSET
+    input: Any | Pairs | Word | Unset = UNSET
     unary: bool = False
 
 
-def read_input(words: Sequence[str], stdin: TextIO) -> Any | Pairs | Unset:
-    """The input: `key=value` pairs, one JSON value, "-" for JSON on `stdin`, or none at all.
+def read_input(words: Sequence[str], stdin: TextIO) -> Any | Pairs | Word | Unset:
+    """The input: `key=value` pairs, one word, "-" for JSON on `stdin`, or none at all.
 
     Raises:
         BadArgument: the words are none of these.
@@ -66,11 +72,20 @@ def read_input(words: Sequence[str], stdin: TextIO) -> Any | Pairs | Unset:
         case []:
             return UNSET
         case ["-"]:
-            return _json(stdin.buffer.read(), "standard input")
+            return read_json(stdin.buffer.read(), "standard input")
         case [word] if not _is_pair(word):
-            return _json(as_bytes(word), "the input")
+            return Word(word)
         case _:
             return _pairs(words)
+
+
+def read_json(text: bytes, what: str) -> Any:
+    """Raises: BadArgument: `what` is not JSON."""
+    try:
+        return from_json(text, allow_inf_nan=False)
+    except ValueError as error:
+        hint = "give JSON or key=value pairs; a text as JSON has quotation marks, '\"text\"'"
+        raise BadArgument(f"{what} is not JSON ({error}): {hint}") from None
 
 
 def read_headers(lines: Iterable[str]) -> dict[str, str]:
@@ -123,11 +138,3 @@ def _pairs(words: Iterable[str]) -> Pairs:
             raise BadArgument(f"{key!r} is given twice")
         texts[key] = value
     return Pairs(texts)
-
-
-def _json(text: bytes, what: str) -> Any:
-    try:
-        return from_json(text, allow_inf_nan=False)
-    except ValueError as error:
-        hint = "give JSON or key=value pairs; a text as JSON has quotation marks, '\"text\"'"
-        raise BadArgument(f"{what} is not JSON ({error}): {hint}") from None

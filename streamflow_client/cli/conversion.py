@@ -1,4 +1,4 @@
-"""What the value of a `key=value` pair is, by the type of its field.
+"""What a word of the input is, by the flow's types: JSON, or a text as it stands.
 
 In: texts of a shell, the type of a flow's input. Out: JSON values by wire names. Out of place here: whether
 they are valid, which the flow's own types decide.
@@ -25,6 +25,19 @@ def typed(texts: Mapping[str, str], types: Types) -> list[tuple[str, Any]]:
     objects = [type_ for type_ in _members(types.root, types) if isinstance(type_, Record | Map)]
     fields = ((text, *_field(key, objects)) for key, text in texts.items())
     return [(name, _value(text, known, types)) for text, name, known in fields]
+
+
+def is_text(word: str, types: Types) -> bool:
+    """Whether a whole input is a text as it stands: the type takes texts, and the word is no JSON that fits.
+
+    JSON in quotation marks is JSON, whether it fits or not.
+    """
+    value = _json(word, word)
+    if not any(map(_takes_text, _members(types.root, types))):
+        return False
+    if isinstance(value, str):
+        return value == word  # else there were quotation marks around it
+    return not accepts(value, types.root, types.definitions)
 
 
 def as_bytes(word: str) -> bytes:

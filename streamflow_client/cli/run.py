@@ -3,39 +3,32 @@
 In: a `Server`, a `RunCall` and a printer. Out: the flow's chunks and result printed, errors told, an exit
 code. What the words of the shell mean, and how a value looks, is not decided here.
 
-The server is asked first which types the flow has. Where it does not tell, the flow is called without.
+The server is asked first which types the flow has. Where it does not tell, the flow is called without;
+unless the server just has no such document, a warning says so.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from time import monotonic
 from typing import Any
 
 from ..calls import input_of
 from ..discovery import FoundFlow
-from ..errors import DiscoveryError, FlowError, FlowTimeoutError, NotFoundError, UnknownFlowError
+from ..errors import DiscoveryError, FlowError, FlowTimeoutError, StreamInterruptedError
 from ..options import Timeout
-from ..schema.catalog import Catalog
+from ..schema.model import Types
 from ..sync import Client, Flow
+from ..text import shown
 from ..wire.codec import UNSET, Unset
-from .arguments import BadArgument, Pairs, RunCall, Server
-from .conversion import typed, untyped
+from .arguments import BadArgument, Pairs, RunCall, Server, Word, read_json
+from .conversion import as_bytes, is_text, typed, untyped
 from .exits import ExitCode, exit_code_of
 from .output import Printer, complain, let_go_of_stdout, warnings_told
 
 # Seconds for each of the documents that tell of flows: without a byte, and in all.
 DOCUMENT_IDLE = 5.0
 DOCUMENT_TOTAL = 30.0
-
-
-@dataclass(frozen=True, slots=True)
-class _Chosen:
-    """The flow that is called, and what its failure to exist may mean."""
-
-    flow: Flow[Any, Any, Any]
-    hint: str = ""
 
 
 def run_flow(server: Server, call: RunCall, printer: Printer) -> None:
@@ -47,14 +40,9 @@ def run_flow(server: Server, call: RunCall, printer: Printer) -> None:
     """
     begun = monotonic()
     with open_client(server) as client, warnings_told(of_catalogs=False):
-        chosen = _choose(client, server, call.flow)
-        flow = chosen.flow.with_options(timeout=time_left(server.timeout, begun))
-        try:
-            _print_all(flow, _input(flow, call.input), printer, unary=call.unary)
-        except NotFoundError as error:
-            if chosen.hint:
-                error.add_note(chosen.hint)
-            raise
+        flow = _choose(client, server, call.flow)
+        flow = flow.with_options(timeout=time_left(server.timeout, begun))
+        _print_all(flow, _input(flow, call.input), printer, unary=call.unary)
 
 
 def open_client(server: Server) -> Client:
@@ -85,37 +73,43 @@ def _print_all(flow: Flow[Any, Any, Any], value: Any | Unset, printer: Printer, 
 # --- the flow and its types ---
 
 
-def _choose(client: Client, server: Server, name: str) -> _Chosen:
+def _choose(client: Client, server: Server, name: str) -> Flow[Any, Any, Any]:
     """Raises: BadArgument: no flow can have that name. FlowError: the server cannot be reached."""
     try:
         without_types = client.flow(name)
     except ValueError as error:
         raise BadArgument(str(error)) from None
-    catalog = _catalog(client, server)
-    if catalog is None:
-        return _Chosen(without_types)
+    if not _discovers(client, server):
+        return without_types
     try:
         flow = client.flows[name]
-    except UnknownFlowError as error:  # a catalog need not be complete
-        return _Chosen(without_types, error.message)
-    except DiscoveryError as error:
-        complain(f"{error}; it is called without types", "warning: ", "yellow")
-        return _Chosen(without_types)
-    return _Chosen(flow if server.protocol is None else client.flow(flow.definition))
+    except DiscoveryError as error:  # also where the catalog lacks it: a catalog need not be complete
+        _warn(str(error))
+        return without_types
+    return flow if server.protocol is None else client.flow(flow.definition)
 
 
-def _catalog(client: Client, server: Server) -> Catalog | None:
-    """What the server tells of its flows, if it does; one that was named has to be there."""
+def _discovers(client: Client, server: Server) -> bool:
+    """Whether the server tells of its flows; a catalog that was named has to be there."""
     try:
-        return client.with_options(timeout=_patience(server.timeout)).discover()
-    except DiscoveryError:
-        if server.catalog is not None:
+        client.with_options(timeout=_patience(server.timeout)).discover()
+    except (DiscoveryError, FlowTimeoutError, StreamInterruptedError) as error:
+        if server.catalog is not None or _is_out_of_reach(error):
             raise
-    except FlowTimeoutError as error:
-        if error.clock == "connect":
-            raise
-        complain("the server does not say which flows it has; calling without types", "warning: ", "yellow")
-    return None
+        why = error.__cause__ if isinstance(error, DiscoveryError) else error
+        if why is not None:  # more than just no such document
+            _warn(f"asking for them failed: {shown(str(why))}")
+        return False
+    return True
+
+
+def _is_out_of_reach(error: FlowError) -> bool:
+    return isinstance(error, FlowTimeoutError) and error.clock == "connect"
+
+
+def _warn(why: str) -> None:
+    told = f"the flow is called without its types, which are not known: {why}"
+    complain(told, "warning: ", "yellow")
 
 
 def _patience(timeout: float | None) -> Timeout:
@@ -129,19 +123,34 @@ def time_left(timeout: float | None, begun: float) -> Timeout:
     return Timeout(total=None if timeout is None else max(begun + timeout - monotonic(), 0.001))
 
 
-def _input(flow: Flow[Any, Any, Any], given: Any | Pairs | Unset) -> Any | Unset:
+def _input(flow: Flow[Any, Any, Any], given: Any | Pairs | Word | Unset) -> Any | Unset:
     """Raises: BadArgument. InputValidationError: a field that the flow does not have."""
-    if not isinstance(given, Pairs):
-        return given
     found = flow.definition
     types = found.types.input if isinstance(found, FoundFlow) else None
-    if types is None or not isinstance(found, FoundFlow):
-        return untyped(given.texts)
+    match given:
+        case Word(text):
+            return text if types and is_text(text, types) else read_json(as_bytes(text), "the input")
+        case Pairs(texts):
+            fields = _fields(texts, types) if types else untyped(texts)
+            return _checked(found, fields) if isinstance(found, FoundFlow) else fields
+        case Unset() if isinstance(found, FoundFlow):
+            return input_of(found, UNSET, {})
+        case _:
+            return given
+
+
+def _fields(texts: dict[str, str], types: Types) -> dict[str, Any]:
+    """Raises: BadArgument: a field is given twice."""
     fields: dict[str, Any] = {}
-    for name, value in typed(given.texts, types):
+    for name, value in typed(texts, types):
         if name in fields:
             raise BadArgument(f"{name!r} is given twice, by two of its names")
         fields[name] = value
+    return fields
+
+
+def _checked(found: FoundFlow, fields: dict[str, Any]) -> Any:
+    """Raises: BadArgument: the input is no object. InputValidationError: it has no such field."""
     try:
         return input_of(found, UNSET, fields)
     except TypeError as error:
@@ -168,8 +177,6 @@ def _flow_ending_of(action: Callable[[], None], failure: Callable[[FlowError], N
         action()
     except FlowError as error:
         complain(str(error), "error: ")
-        for note in getattr(error, "__notes__", ()):
-            complain(note, "hint: ", "yellow")
         failure(error)
         return exit_code_of(error)
     return ExitCode.OK
