@@ -20,9 +20,10 @@ from . import calls
 from .aio_stream import AsyncFlowStream, Http
 from .calls import KEEP, Auth, Keep, Settings
 from .calls import AsyncHeaderSource as HeaderSource
-from .discovery import Discovery, FoundFlow, Source
+from .discovery import Discovery, Source
 from .errors import DiscoveryError, FlowError
 from .flowdef import FlowDef
+from .found import FoundFlow
 from .options import DEFAULT_MAX_EVENT_BYTES, DEFAULT_MAX_RESPONSE_BYTES, Retry, Timeout
 from .schema.catalog import Catalog, FlowSpec
 from .session import Session
@@ -444,6 +445,9 @@ class _Finder:
 
     async def catalog(self, *, anew: bool) -> Catalog:
         """What is known, or is found out now: by one caller, while others wait for how that ends."""
+        known = None if anew else self.discovery.known()
+        if known is not None:
+            return known
         total, searches = self.settings.timeout.total, self.discovery.searches
         ends = None if total is None else monotonic() + total
         async with self.http.searching(total) as in_time:
@@ -453,7 +457,7 @@ class _Finder:
             if known is not None:
                 return known
             calls.check_open(self.http.closed)
-            self.discovery.share_failure(searches)
+            self.discovery.share_failure(searches, self.settings)
             return await self._search(ends)
 
     def flow(self, name: str) -> AsyncDiscoveredFlow:
@@ -464,7 +468,7 @@ class _Finder:
         return found.of(AsyncDiscoveredFlow)(self.http, self.settings, found)
 
     async def _search(self, ends: float | None) -> Catalog:
-        search = self.discovery.search()
+        search = self.discovery.search(self.settings)
         answer: bytes | FlowError | None = None
         while True:
             try:

@@ -397,13 +397,15 @@ class Http:
         await self.bury()
         exchange.begin(owned=self.owned)
         given = await clocked(exchange, _given_headers(settings), idle=False)
-        return self.client.build_request(
+        request = self.client.build_request(
             action.method,
             action.url,
             headers=calls.request_headers(settings, action.url, action.headers, given),
             content=action.body,
             extensions={"timeout": time_outs(settings.timeout, exchange)},
         )
+        calls.strip_foreign(settings, action.url, request.headers, action.headers)
+        return request
 
     async def send(self, settings: Settings, exchange: Exchange, request: httpx.Request) -> httpx.Response:
         """The response, its headers read and its body not."""

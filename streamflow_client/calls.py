@@ -20,9 +20,9 @@ from httpx_sse import ServerSentEvent
 from pydantic_core import InitErrorDetails, PydanticSerializationError, ValidationError
 
 from .call import Call, Limits
-from .discovery import FoundFlow
 from .errors import FlowCancelledError, FlowTimeoutError, InputValidationError
 from .flowdef import FlowDef
+from .found import FoundFlow
 from .options import Retry, Timeout, as_timeout
 from .session import Session, reasons
 from .ticket import TICKET_PREFIX, Ticket
@@ -194,6 +194,23 @@ def check_headers(headers: Any) -> None:
         if not isinstance(value, str) or not _VALUE.fullmatch(value):
             what = "is not one line of printable ASCII text without space at its ends"
             raise ValueError(f"header {name!r}: its value {what}")
+
+
+def strip_foreign(settings: Settings, url: str, headers: Any, own: dict[str, str]) -> None:
+    """Take from a request to another origin what a caller's own client puts into each: it may be secret.
+
+    Args:
+        headers: of the request, as the HTTP library built it.
+        own: what this library sends.
+    """
+    if same_origin(settings.base, url):
+        return
+    kept = {name.lower() for name in own} | _OF_HTTP
+    for name in {name.lower() for name in headers} - kept:
+        del headers[name]
+
+
+_OF_HTTP = frozenset({"host", "content-length", "connection", "user-agent"})
 
 
 def request_headers(

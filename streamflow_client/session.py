@@ -298,7 +298,7 @@ class Session(Generic[ChunkT, OutputT]):
             self._try_again(error, now)
         elif clock != "total" and self._reply is not None and self._reply.is_error:
             self._refused(self._reply, now, whole=False)  # a page that stalls still tells its status
-        elif clock != "total" and (self._has_id or self._replays):
+        elif clock != "total" and (self._has_id or (self._replays and not self._runs_nothing)):
             self._try_again(error, now)
         else:
             self._fail(error)

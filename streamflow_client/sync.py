@@ -18,9 +18,10 @@ from typing_extensions import TypeForm, TypeVar
 
 from . import calls
 from .calls import KEEP, Auth, HeaderSource, Keep, Settings
-from .discovery import Discovery, FoundFlow, Source
+from .discovery import Discovery, Source
 from .errors import FlowError
 from .flowdef import FlowDef
+from .found import FoundFlow
 from .options import DEFAULT_MAX_EVENT_BYTES, DEFAULT_MAX_RESPONSE_BYTES, Retry, Timeout
 from .schema.catalog import Catalog, FlowSpec
 from .session import Session
@@ -377,6 +378,9 @@ class _Finder:
 
     def catalog(self, *, anew: bool) -> Catalog:
         """What is known, or is found out now: by one caller, while others wait for how that ends."""
+        known = None if anew else self.discovery.known()
+        if known is not None:
+            return known
         total, searches = self.settings.timeout.total, self.discovery.searches
         ends = None if total is None else monotonic() + total
         with self.http.searching(total) as in_time:
@@ -386,7 +390,7 @@ class _Finder:
             if known is not None:
                 return known
             calls.check_open(self.http.closed)
-            self.discovery.share_failure(searches)
+            self.discovery.share_failure(searches, self.settings)
             return self._search(ends)
 
     def flow(self, name: str) -> DiscoveredFlow:
@@ -395,7 +399,7 @@ class _Finder:
         return found.of(DiscoveredFlow)(self.http, self.settings, found)
 
     def _search(self, ends: float | None) -> Catalog:
-        search = self.discovery.search()
+        search = self.discovery.search(self.settings)
         answer: bytes | FlowError | None = None
         while True:
             try:

@@ -24,8 +24,8 @@ from typing_extensions import TypeVar
 from . import calls
 from .call import Action, Done, Failed, Faulty, Open, Wait
 from .calls import HeaderSource, Liveness, Settings, log
-from .discovery import ProcessLock
 from .errors import FlowError
+from .locks import ProcessLock
 from .session import Session
 from .ticket import Ticket
 from .transport.defaults import default_http_client
@@ -353,13 +353,15 @@ class Http:
         exchange.begin(owned=self.owned)
         source: HeaderSource | None = settings.headers
         given = source() if callable(source) else source
-        return self.client.build_request(
+        request = self.client.build_request(
             action.method,
             action.url,
             headers=calls.request_headers(settings, action.url, action.headers, given),
             content=action.body,
             extensions={"timeout": time_outs(settings.timeout, exchange)},
         )
+        calls.strip_foreign(settings, action.url, request.headers, action.headers)
+        return request
 
     def send(self, settings: Settings, exchange: Exchange, request: httpx.Request) -> httpx.Response:
         """The response, its headers read and its body not."""

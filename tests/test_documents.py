@@ -95,7 +95,7 @@ def test_a_lost_connection_is_tried_again_as_often_as_the_caller_said() -> None:
 
 @pytest.mark.parametrize(("idle", "patience"), [(300, 30), (5, 5), (None, None)])
 def test_silence_is_borne_for_half_a_minute(idle: float | None, patience: float | None) -> None:
-    session, _ = opened(timeout=Timeout(idle=idle), retry=None)
+    session, _ = opened(timeout=Timeout(idle=idle))
     session.waits(0.0)
     assert session.deadline() == patience
     if patience:

@@ -40,8 +40,8 @@ The pirate menu
   4.50  farm soup
  12.00  farm fish
  16.50
-flow 'menu': the input is not of the flow's input type: thme: Extra inputs are not permitted; \
-did you mean 'theme'?
+flow 'menu': the input is not of the flow's input type: theme: Field required; \
+thme: Extra inputs are not permitted; did you mean 'theme'?
 """
 OUTPUTS = {
     "async_iteration": f"{DISHES} 22.00  The pirate menu, 3 dishes\n",

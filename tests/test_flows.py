@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import gc
 import inspect
 import json
 import os
@@ -16,8 +17,10 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal
+from weakref import ref
 
 import anyio
+import httpx
 import pytest
 from pydantic import BaseModel, Field, ValidationError
 
@@ -39,9 +42,11 @@ from streamflow_client import (
     Timeout,
     UnknownFlowError,
 )
+from streamflow_client.discovery import Discovery
 from streamflow_client.schema import runtime
 from streamflow_client.testing import StubServer
 from streamflow_client.testing import faults as f
+from streamflow_client.wire.request import BaseUrl, ProtocolName
 
 OPENAPI, ACTIONS = "/openapi.json", "/api/actions"
 every = pytest.mark.parametrize("driver", DRIVERS, ids=repr)
@@ -488,6 +493,27 @@ def test_another_server_may_describe_the_flows(driver: Driver, stub: StubServer,
 
 
 @every
+def test_a_client_of_the_callers_keeps_its_secrets_from_another_origin(
+    driver: Driver, stub: StubServer
+) -> None:
+    kind = httpx.Client if driver.name == "sync" else httpx.AsyncClient
+    own = kind(headers={"Authorization": "secret", "X-Own": "secret"}, cookies={"sid": "secret"})
+    with StubServer("go") as other:
+        declared(other)
+        with driver.client(stub, catalog=other.url, http_client=own) as client:
+            assert client.flows.shout("a") == "A"
+            assert client.flow("shout", path=f"{other.url}/shout")("b") == "B"
+    for request in other.requests:
+        assert set(request.headers) <= HTTPS_OWN
+    assert stub.requests[-1].headers["x-own"] == "secret"
+
+
+HTTPS_OWN = {
+    *("accept", "accept-encoding", "connection", "content-length", "content-type", "host", "user-agent")
+}
+
+
+@every
 def test_the_clients_headers_and_auth_go_to_its_own_catalog(driver: Driver, stub: StubServer) -> None:
     options: dict[str, Any] = {"headers": {"X-Secret": "s"}, "auth": "token"}
     with driver.client(stub, **options) as client:
@@ -787,9 +813,13 @@ def test_the_error_tells_how_each_address_answered(
 @every
 def test_a_document_that_breaks_off_is_no_absent_one(driver: Driver, stub: StubServer) -> None:
     stub.always(OPENAPI, f.close_before_response())
-    with driver.client(stub, retry=None) as client, pytest.raises(StreamInterruptedError) as caught:
-        client.discover()
-    assert not caught.value.work_may_have_run
+    with driver.client(stub, retry=None) as client:
+        assert client.flows.shout("a") == "A"  # the other address answers
+        stub.always(ACTIONS, f.status(404))
+        with pytest.raises(DiscoveryError) as caught:
+            client.discover()
+    assert isinstance(caught.value.__cause__, StreamInterruptedError)
+    assert not caught.value.__cause__.work_may_have_run
 
 
 @every
@@ -890,6 +920,119 @@ def test_who_waits_for_a_search_waits_no_longer_than_its_own_total(driver: Drive
                 thread.result(10)
         with pytest.raises(FlowCancelledError, match="closed"):
             client.discover()
+
+
+@every
+def test_a_known_flow_waits_for_no_search(driver: Driver, stub: StubServer) -> None:
+    with driver.client(stub, timeout=5) as client:
+        client.discover()
+        stub.always(OPENAPI, f.stall())
+        searching = spawn(client.discover)
+        stub.wait_until(lambda: len(asked(stub)) == 2)
+        assert client.flows.shout("a") == "A"
+        assert "menu" in client.flows
+        assert not searching.done()
+        client.close()
+        with pytest.raises(FlowCancelledError):
+            searching.result(10)
+
+
+def test_who_has_other_options_searches_itself(stub: StubServer) -> None:
+    stub.script(OPENAPI, f.stall(), None)
+    with Client(stub.url, retry=None) as client:
+        hasty = spawn(client.with_options(timeout=0.3).discover)
+        stub.wait_until(lambda: asked(stub))
+        patient = spawn(client.discover)
+        with pytest.raises(FlowTimeoutError):
+            hasty.result(10)
+        assert "menu" in patient.result(10)
+
+
+def test_a_failed_search_keeps_nothing_of_who_asked(stub: StubServer) -> None:
+    class Local:
+        pass
+
+    def search(client: Client) -> ref[Local]:
+        local = Local()
+        with pytest.raises(DiscoveryError):
+            client.discover()
+        return ref(local)
+
+    stub.always("*", f.status(404))
+    with Client(stub.url) as client:
+        kept = search(client)
+        gc.collect()
+        assert kept() is None
+
+
+def test_the_same_catalog_warns_once(stub: StubServer, caplog: pytest.LogCaptureFixture) -> None:
+    catalog = actions({"a?b": {}, "shout": {}})
+    assert len(catalog.warnings) == 1
+    with Client(stub.url, catalog=catalog) as client:
+        client.discover()
+        client.discover()
+    assert [record.getMessage().count("a?b") for record in caplog.records] == [1]
+
+
+@pytest.mark.parametrize(
+    ("base", "catalog", "protocol", "places"),
+    [
+        (
+            "http://h:1",
+            None,
+            "callable",
+            [("http://h:1/openapi.json", "callable"), ("http://h:1/api/actions", "reflection")],
+        ),
+        (
+            "http://h:1/x",
+            "http://H:1/x/api/actions",
+            "callable",
+            [("http://H:1/x/api/actions", "reflection")],
+        ),
+        ("http://h", "http://h:80/api/actions", "callable", [("http://h:80/api/actions", "reflection")]),
+        ("http://h:1", "http://h:2/api/actions", "callable", [("http://h:2/api/actions", "callable")]),
+        ("http://h:1", "http://h:2/api/actions", "reflection", [("http://h:2/api/actions", "reflection")]),
+        ("http://h:1", "http://h:2?v=1", "callable", [("http://h:2?v=1", "callable")]),
+        (
+            "http://h:1",
+            "http://h:1",
+            "callable",
+            [("http://h:1/openapi.json", "callable"), ("http://h:1/api/actions", "reflection")],
+        ),
+        (
+            "http://h:1",
+            "http://h:2/",
+            "callable",
+            [("http://h:2/openapi.json", "callable"), ("http://h:2/api/actions", "callable")],
+        ),
+    ],
+)
+def test_where_a_catalog_is_looked_for(
+    base: str, catalog: str | None, protocol: ProtocolName, places: list[tuple[str, str]]
+) -> None:
+    assert Discovery(BaseUrl.parse(base), protocol, catalog)._places() == places
+
+
+def test_a_file_of_actions_is_called_as_the_client_calls(tmp_path: Path, stub: StubServer) -> None:
+    file = tmp_path / "actions.json"
+    file.write_text('{"/flow/shout": {"key": "/flow/shout"}, "/tool.v2/x": {"key": "/tool.v2/x"}}')
+    with Client(stub.url, catalog=file, protocol="reflection") as client:
+        assert client.flows.shout("a") == "A"
+    assert stub.requests[-1].path == "/api/runAction"
+    with (
+        Client(stub.url, catalog=Catalog.load(file, all_actions=True)) as client,
+        pytest.raises(NotFoundError),
+    ):
+        client.flows["/tool.v2/x"](1)
+
+
+def test_help_shows_no_control_characters(stub: StubServer) -> None:
+    catalog = actions({"shout": {"description": "a\x1b]0;evil\x07\u202e\nb"}})
+    with Client(stub.url, catalog=catalog) as client:
+        text = type(client.flows.shout).__doc__
+    assert text is not None
+    assert [line for line in text.splitlines() if not line.isprintable()] == []
+    assert "\nb" in text
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork on this system")

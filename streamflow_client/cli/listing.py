@@ -12,8 +12,8 @@ from typing import Any
 
 from rich.text import Text
 
-from ..discovery import FlowTypes
 from ..errors import DiscoveryError
+from ..found import FlowTypes
 from ..schema.broken import BrokenSchema
 from ..schema.catalog import Catalog, FlowSpec
 from ..schema.document import is_list, is_object

@@ -14,8 +14,8 @@ from time import monotonic
 from typing import Any
 
 from ..calls import input_of
-from ..discovery import FoundFlow
 from ..errors import DiscoveryError, FlowError, FlowTimeoutError, StreamInterruptedError
+from ..found import FoundFlow
 from ..options import Timeout
 from ..schema.model import Types
 from ..sync import Client, Flow
@@ -26,7 +26,7 @@ from .conversion import as_bytes, is_text, typed, untyped
 from .exits import ExitCode, exit_code_of
 from .output import Printer, complain, let_go_of_stdout, warnings_told
 
-# Seconds for each of the documents that tell of flows: without a byte, and in all.
+# Seconds for the documents that tell of flows: without a byte, and in all.
 DOCUMENT_IDLE = 5.0
 DOCUMENT_TOTAL = 30.0
 
@@ -113,8 +113,8 @@ def _warn(why: str) -> None:
 
 
 def _patience(timeout: float | None) -> Timeout:
-    """For each of two documents, so that at least half of the time is left for the flow."""
-    total = DOCUMENT_TOTAL if timeout is None else min(timeout / 4, DOCUMENT_TOTAL)
+    """For all documents together, so that at least half of the time is left for the flow."""
+    total = DOCUMENT_TOTAL if timeout is None else min(timeout / 2, DOCUMENT_TOTAL)
     return Timeout(idle=DOCUMENT_IDLE, total=total)
 
 

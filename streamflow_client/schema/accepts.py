@@ -7,12 +7,10 @@ values, and saying what is wrong with them.
 from __future__ import annotations
 
 import math
-import re
-from collections.abc import Callable, Hashable, Mapping
-from datetime import date
-from fractions import Fraction
-from typing import Any, Final, cast
+from collections.abc import Hashable, Mapping
+from typing import Any
 
+from .formats import has_format
 from .model import (
     Anything,
     Array,
@@ -33,6 +31,7 @@ from .model import (
 )
 from .patterns import finds
 from .refs import is_list, is_object
+from .values import all_differ, count_fits, exact, identity, is_multiple
 
 Definitions = Mapping[str, Definition]
 Scalar = Anything | Nothing | Null | Boolean | Integer | Number | Text
@@ -105,9 +104,9 @@ class Accepting:
         return self._known[key][1]
 
     def _list_fits(self, value: list[Any], type_: Array | Tuple) -> bool:
-        if not _count_fits(len(value), type_.min_items, type_.max_items):
+        if not count_fits(len(value), type_.min_items, type_.max_items):
             return False
-        if type_.unique and len({identity(item) for item in value}) < len(value):
+        if type_.unique and not all_differ(value):
             return False
         known = type_.items if isinstance(type_, Tuple) else ()
         rest = type_.rest if isinstance(type_, Tuple) else type_.items
@@ -118,7 +117,7 @@ class Accepting:
 
     def _object_fits(self, value: dict[str, Any], type_: Map | Record) -> bool:
         if isinstance(type_, Map):
-            return _count_fits(len(value), type_.min_items, type_.max_items) and all(
+            return count_fits(len(value), type_.min_items, type_.max_items) and all(
                 text_fits(name, type_.keys) and self.accepts(item, type_.values)
                 for name, item in value.items()
             )
@@ -140,17 +139,6 @@ def _scalar_fits(value: Any, type_: Scalar) -> bool:
             return isinstance(type_, Anything) or (isinstance(type_, Null) and value is None)
 
 
-def identity(value: Any) -> Hashable:
-    """What is equal for values that JSON Schema calls equal: 1 and 1.0 are, 1 and true are not."""
-    if isinstance(value, bool):
-        return ("boolean", value)
-    if is_list(value):
-        return ("array", *(identity(item) for item in value))
-    if is_object(value):
-        return frozenset((name, identity(item)) for name, item in value.items())
-    return cast("Hashable", value)
-
-
 def _is_number(value: Any) -> bool:
     whole = isinstance(value, int) and not isinstance(value, bool)
     return whole or (isinstance(value, float) and math.isfinite(value))
@@ -163,64 +151,14 @@ def _number_fits(value: float, type_: Integer | Number) -> bool:
         and (type_.gt is None or value > type_.gt)
         and (type_.le is None or value <= type_.le)
         and (type_.lt is None or value < type_.lt)
-        and all(_is_multiple(value, multiple) for multiple in type_.multiples)
+        and all(is_multiple(value, exact(multiple)) for multiple in type_.multiples)
     )
-
-
-def _is_multiple(value: float, multiple: float) -> bool:
-    """As the numbers are written: 0.3 is a multiple of 0.1."""
-    return (_exact(value) / _exact(multiple)).denominator == 1
-
-
-def _exact(number: float) -> Fraction:
-    return Fraction(number) if isinstance(number, int) else Fraction(repr(number))
 
 
 def text_fits(value: str, type_: Text) -> bool:
     """Whether a text has the length, the patterns and the format that the type demands."""
     return (
-        _count_fits(len(value), type_.min_length, type_.max_length)
+        count_fits(len(value), type_.min_length, type_.max_length)
         and all(finds(pattern, value) for pattern in type_.patterns)
-        and (type_.format is None or _FORMATS[type_.format](value))
+        and (type_.format is None or has_format(value, type_.format))
     )
-
-
-def _count_fits(count: int, least: int | None, most: int | None) -> bool:
-    return (least is None or count >= least) and (most is None or count <= most)
-
-
-_DATE = re.compile(r"(\d{4})-(\d\d)-(\d\d)", re.ASCII)
-_TIME = re.compile(
-    r"(?:[01]\d|2[0-3]):[0-5]\d:(?:[0-5]\d(?:\.\d+)?|60(?:\.\d+)?)(?:[Zz]|[+-](?:[01]\d|2[0-3]):[0-5]\d)",
-    re.ASCII,
-)
-_UUID = re.compile(r"[0-9A-Fa-f]{8}(?:-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}")
-
-
-def _is_date(text: str) -> bool:
-    """RFC 3339: `full-date`, a day that exists."""
-    found = _DATE.fullmatch(text)
-    if found is None:
-        return False
-    try:
-        date(*(int(part) for part in found.groups()))
-    except ValueError:
-        return False
-    return True
-
-
-def _is_time(text: str) -> bool:
-    """RFC 3339: `full-time`, with its offset. A leap second is taken on any minute."""
-    return _TIME.fullmatch(text) is not None
-
-
-def _is_date_time(text: str) -> bool:
-    return len(text) > 10 and text[10] in "Tt" and _is_date(text[:10]) and _is_time(text[11:])
-
-
-_FORMATS: Final[Mapping[str, Callable[[str], bool]]] = {
-    "date-time": _is_date_time,
-    "date": _is_date,
-    "time": _is_time,
-    "uuid": lambda text: _UUID.fullmatch(text) is not None,
-}

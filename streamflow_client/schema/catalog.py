@@ -11,7 +11,6 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
 from itertools import islice, pairwise
-from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -88,21 +87,28 @@ class Catalog(Mapping[str, FlowSpec]):
             raise DiscoveryError(f"{shown(source)}: found {found}; {_EXPECTED}") from None
 
     @classmethod
-    def load(cls, path: str | PathLike[str], *, all_actions: bool = False) -> Catalog:
-        """Read a JSON file, such as a saved `/openapi.json`.
+    def load(
+        cls,
+        path: str | PathLike[str],
+        *,
+        protocol: ProtocolName = "callable",
+        all_actions: bool = False,
+    ) -> Catalog:
+        """Read a JSON file, such as a saved `/openapi.json`; the arguments are those of `parse`.
 
         Raises:
             DiscoveryError: no such file, larger than 32 MiB, or not what `parse` takes.
         """
+        from .files import read_file  # not before a file is read: this room is pure
+
         source = str(path)
         try:
-            with Path(path).open("rb") as file:
-                data = file.read(SIZE_LIMIT + 1)
+            data = read_file(path, SIZE_LIMIT)
         except (OSError, ValueError) as error:
             reason = (error.strerror if isinstance(error, OSError) else None) or str(error)
             message = f"{shown(source)}: {reason}; a catalog is the path of a JSON file"
             raise DiscoveryError(message) from error
-        return cls.parse(data, source=source, all_actions=all_actions)
+        return cls.parse(data, source=source, protocol=protocol, all_actions=all_actions)
 
     def __getitem__(self, name: str) -> FlowSpec:
         """Raises: UnknownFlowError: no flow of that name."""

@@ -6,17 +6,17 @@ anything Rust can do, for these cost a call each.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from contextvars import ContextVar
 from copy import deepcopy
-from fractions import Fraction
-from typing import Any, Final, cast
+from typing import Any, Final
 
 from pydantic import BaseModel, ValidationError, ValidatorFunctionWrapHandler
 from pydantic_core import PydanticCustomError, PydanticKnownError
 
 from .complaints import BY_LETTER, without_first_place
 from .describe import number_text
+from .values import all_differ, exact, identity, is_multiple
 
 __all__ = [
     "ANY_MEMBER",
@@ -24,7 +24,6 @@ __all__ = [
     "Choose",
     "Trial",
     "best",
-    "canonical",
     "equal_to",
     "multiple_of",
     "only_one",
@@ -35,22 +34,7 @@ __all__ = [
     "within",
 ]
 
-_EXACT: Final = 2.0**53
 MISSING_ITEM = ...  # stands in a tuple where a server sent fewer items; no JSON value is `...`
-
-
-def canonical(value: Any) -> Hashable:
-    """A key that is equal for equal JSON values: 1 and 1.0 are equal, 1 and true are not."""
-    if isinstance(value, bool):
-        return (bool, value)
-    if isinstance(value, Mapping):
-        fields = cast("Mapping[str, Any]", value)
-        return frozenset((key, canonical(item)) for key, item in fields.items())
-    if isinstance(value, list | tuple):
-        return tuple(map(canonical, cast("Iterable[Any]", value)))
-    if isinstance(value, BaseModel):
-        return canonical(value.model_dump(by_alias=True))
-    return value if isinstance(value, Hashable) else id(value)
 
 
 def whole(value: float) -> int:
@@ -61,23 +45,17 @@ def whole(value: float) -> int:
 
 
 def multiple_of(*multiples: float) -> Callable[[float], float]:
-    """Refuses what is no multiple, reckoning in decimals as people do: 0.3 is a multiple of 0.1."""
-    exact = [_decimal(multiple) for multiple in multiples]
+    """Refuses what is no multiple of each."""
+    known = [(multiple, exact(multiple)) for multiple in multiples]
 
     def check(value: float) -> float:
-        for multiple, fraction in zip(multiples, exact, strict=True):
-            if _decimal(value) % fraction:
+        for multiple, fraction in known:
+            if not is_multiple(value, fraction):
                 text = "Input should be a multiple of {multiple_of}"
                 raise PydanticCustomError("multiple_of", text, {"multiple_of": number_text(multiple)})
         return value
 
     return check
-
-
-def _decimal(value: float) -> Fraction:
-    """As it is written; where floats are wider apart than integers, the integer that it is."""
-    whole = isinstance(value, int) or abs(value) >= _EXACT
-    return Fraction(value if whole else repr(value))
 
 
 def within(
@@ -101,11 +79,11 @@ def within(
 
 def equal_to(values: Iterable[Any]) -> Callable[[Any], Any]:
     """Refuses what equals none of these JSON values; gives a copy of the one that it equals."""
-    known = {canonical(value): value for value in values}
+    known = {identity(value): value for value in values}
     expected = " or ".join(map(repr, known.values()))
 
     def check(value: Any) -> Any:
-        key = canonical(value)
+        key = identity(value)
         if key not in known:
             raise PydanticKnownError("literal_error", {"expected": expected})
         return deepcopy(known[key])
@@ -116,8 +94,7 @@ def equal_to(values: Iterable[Any]) -> Callable[[Any], Any]:
 def unique(value: Any, validate: ValidatorFunctionWrapHandler) -> Any:
     """Refuses a list with two equal items, as they came over the wire."""
     valid = validate(value)
-    items = list(map(canonical, value))
-    if len(set(items)) != len(items):
+    if not all_differ(value):
         raise PydanticCustomError("unique_items", "Input should have no two equal items")
     return valid
 

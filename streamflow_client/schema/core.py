@@ -27,6 +27,7 @@ from pydantic_core import CoreSchema, core_schema
 from . import checks
 from .complaints import BY_LETTER
 from .describe import annotation, bounds
+from .formats import FORMATS
 from .model import (
     MISSING,
     Anything,
@@ -48,33 +49,18 @@ from .model import (
     Union,
 )
 from .tangles import Tangles, names_in
+from .values import EXACT
 
 __all__ = ["Core"]
 
 _ANY: Final = core_schema.simple_ser_schema("any")
 _FEW: Final = 8
 _LONG: Final = 2**63
-_EXACT: Final = 2.0**53  # integers beyond are not all exact as a float, and stay integers
 _NEVER: Final = core_schema.custom_error_schema(
     core_schema.str_schema(min_length=1, max_length=0),
     custom_error_type="no_value",
     custom_error_message="No value is allowed here",
 )
-
-_DATE = "[0-9]{4}-[0-9]{2}-[0-9]{2}"
-_TIME = r"[0-9]{2}:[0-9]{2}:[0-9]{2}(?:\.[0-9]+)?(?:[Zz]|[+-][0-9]{2}:[0-9]{2})?"
-# pydantic would also take a number, or a string of digits, for a timestamp: hence the patterns.
-_FORMATS: Final[Mapping[str, tuple[str, Callable[..., CoreSchema], str]]] = {
-    "date-time": (f"^{_DATE}[Tt ]{_TIME}$", core_schema.datetime_schema, "2024-05-01T12:30:00Z"),
-    "date": (f"^{_DATE}$", core_schema.date_schema, "2024-05-01"),
-    "time": (f"^{_TIME}$", core_schema.time_schema, "12:30:00Z"),
-    "uuid": (
-        "^[0-9A-Fa-f]{8}(?:-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}$",
-        core_schema.uuid_schema,
-        "123e4567-e89b-12d3-a456-426614174000",
-    ),
-}
-
 
 class Core:
     """Writes the core schemas of one `Types`.
@@ -334,10 +320,10 @@ def _integer(type: Integer) -> CoreSchema:
 
 
 def _number(type: Number) -> CoreSchema:
-    if not all(abs(limit) < _EXACT for limit in _limits(type).values()):  # as a float it would be another
+    if not all(abs(limit) < EXACT for limit in _limits(type).values()):  # as a float it would be another
         return _within(type, _number(Number(multiples=type.multiples)))
     limits = _limits(type)
-    small: dict[str, Any] = {"gt": -_EXACT, "lt": _EXACT, **limits}
+    small: dict[str, Any] = {"gt": -EXACT, "lt": EXACT, **limits}
     choices: list[CoreSchema] = [
         core_schema.float_schema(strict=True, **small),
         core_schema.int_schema(strict=True, **_integer_limits(type)),
@@ -355,13 +341,12 @@ def _text(type: Text) -> CoreSchema:
     steps = _text_steps(type)
     if type.format is None:
         return _chain(steps)
-    pattern, format_schema, example = _FORMATS[type.format]
-    parse = _chain([core_schema.str_schema(strict=True, pattern=pattern), format_schema()])
-    error = type.format.replace("-", "_"), f"Input should be a {type.format} such as {example}"
-    from_text = _told(parse, *error)
+    format = FORMATS[type.format]
+    error = type.format.replace("-", "_"), f"Input should be a {type.format} such as {format.example}"
+    from_text = _told(format.parsed(), *error)
     if steps != _text_steps(Text()):
         from_text = _chain([*steps, from_text])
-    ready = _first_of([format_schema(strict=True), from_text], *error)
+    ready = _first_of([format.value(strict=True), from_text], *error)
     return core_schema.json_or_python_schema(from_text, ready, serialization=_ANY)
 
 
@@ -446,10 +431,10 @@ def _text_steps(type: Text) -> list[CoreSchema]:
 
 def _key(type: Text) -> CoreSchema:
     """Keys remain text, whatever their format."""
-    steps = _text_steps(type)
-    if type.format is not None:
-        steps.append(core_schema.str_schema(pattern=_FORMATS[type.format][0]))
-    return _chain(steps)
+    schema = _chain(_text_steps(type))
+    if type.format is None:
+        return schema
+    return core_schema.no_info_after_validator_function(checks.of_format(type.format), schema)
 
 
 def _literal_choices(values: tuple[Any, ...]) -> Iterator[CoreSchema]:

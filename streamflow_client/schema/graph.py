@@ -16,13 +16,14 @@ from collections.abc import Generator, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, Final
 
-from .accepts import Accepting, identity
+from .accepts import Accepting
 from .broken import BrokenSchema
 from .keywords import UNCHECKED_FORMATS, Help, Json, shape_of
 from .model import Literals, Nothing, Null, Schema, Text, Type
 from .patterns import Patterns
 from .refs import Document, is_list, is_object, step
 from .shapes import NOWHERE, Entries, Items, Places, Shape, both, meant
+from .values import all_differ, count_fits, identity
 
 MAX_DEPTH: Final = 100
 """Levels of nesting, in the schema, its references, its values, and the types made of it. Real schemas have
@@ -42,7 +43,7 @@ MAX_MERGED: Final = 100_000
 MAX_MEMBERS: Final = 2_000
 """Members of one union, and of a product of unions that `allOf` makes. Real ones have some hundreds."""
 
-MAX_COMPARISONS: Final = 300_000
+MAX_ENUM_COMPARISONS: Final = 300_000
 """Of the values of all `enum`s with what else is said of them."""
 
 MAX_VALUES: Final = 10_000
@@ -102,7 +103,7 @@ class Graph:
         self._left = MAX_PARTS
         self._fields_left = MAX_FIELDS
         self._merged_left = MAX_MERGED
-        self._comparisons_left = MAX_COMPARISONS
+        self._comparisons_left = MAX_ENUM_COMPARISONS
         self._depth = 0
         self.warnings: dict[str, None] = {}
         self.inexact: set[str] = set()
@@ -355,7 +356,7 @@ class Graph:
         if key not in self._fitting:
             self._comparisons_left -= 1
             if self._comparisons_left < 0:
-                raise BrokenSchema("#" + node.entry, f"more than {MAX_COMPARISONS:,} comparisons of values")
+                raise BrokenSchema("#" + node.entry, f"more than {MAX_ENUM_COMPARISONS:,} comparisons of values")
             self._fitting[key] = self._head_fits(value, node.head)
         return self._fitting[key]
 
@@ -372,9 +373,9 @@ class Graph:
         return self._scalar_fits(value, head)
 
     def _list_fits(self, value: list[Any], items: Items) -> bool:
-        if len(value) < items.least or (items.most is not None and len(value) > items.most):
+        if not count_fits(len(value), items.least, items.most):
             return False
-        if items.unique and len({identity(item) for item in value}) < len(value):
+        if items.unique and not all_differ(value):
             return False
         return all(
             self._fits(item, self.node(items.first[i] if i < len(items.first) else items.rest))
@@ -382,7 +383,7 @@ class Graph:
         )
 
     def _object_fits(self, value: Mapping[str, Any], entries: Entries) -> bool:
-        if len(value) < entries.least or (entries.most is not None and len(value) > entries.most):
+        if not count_fits(len(value), entries.least, entries.most):
             return False
         return all(name in value for name in entries.required) and all(
             self._fits(item, self.node(entries.at(name))) for name, item in value.items()

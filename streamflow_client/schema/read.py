@@ -53,7 +53,7 @@ MAX_WRITTEN: Final = 100_000
 """Parts of all fields together, with what they refer to written out, but for records. Types that use each
 other twice double there at every level, and so does the work of whoever tells what a value may be."""
 
-MAX_COMPARISONS: Final = 300_000
+MAX_DEFAULT_COMPARISONS: Final = 300_000
 """Of defaults with types, in one schema. What is beyond it counts as not fitting."""
 
 
@@ -103,7 +103,7 @@ class _Reading:
         """What was read, settled, with the defaults that fit."""
         root, definitions = settled(self._root, self._definitions)
         self._check_size(root, definitions)
-        accepting = Accepting(definitions, MAX_COMPARISONS)
+        accepting = Accepting(definitions, MAX_DEFAULT_COMPARISONS)
         unfit = [
             (name, field.name)
             for name, definition in definitions.items()
@@ -111,7 +111,7 @@ class _Reading:
             if not self._fits(name, field, accepting)
         ]
         definitions = _without_defaults(definitions, set(unfit))
-        endless = endless_defaults(definitions, Accepting(definitions, MAX_COMPARISONS))
+        endless = endless_defaults(definitions, Accepting(definitions, MAX_DEFAULT_COMPARISONS))
         for place in (place for place in self._defaults if place in endless):
             what = "`default` contains itself, or too many others, and is not used"
             self._graph.warn(self._defaults[place], what)

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from itertools import combinations
 from typing import Final
 
-from .accepts import Accepting, Definitions, TooMuch, identity
+from .accepts import Accepting, Definitions, TooMuch
 from .model import (
     Anything,
     Array,
@@ -32,12 +32,13 @@ from .model import (
     Union,
 )
 from .shapes import KINDS
+from .values import identity
 
 MAX_COMPARED: Final = 64
 """Members that are compared in pairs; with more, `exclusive` stays: correct, if slower to check."""
 
 
-MAX_COMPARISONS: Final = 300_000
+MAX_OVERLAP_COMPARISONS: Final = 300_000
 """Of values with types, in one schema; beyond it, too, `exclusive` stays."""
 
 
@@ -53,7 +54,7 @@ def settled(root: Type, definitions: Mapping[str, Definition]) -> tuple[Type, di
 class _Settling:
     def __init__(self, definitions: Definitions) -> None:
         self._definitions = definitions
-        self._accepting = Accepting(definitions, MAX_COMPARISONS)
+        self._accepting = Accepting(definitions, MAX_OVERLAP_COMPARISONS)
         self._known: dict[str, _Facts | None] = {}
 
     def type(self, type_: Type) -> Type:

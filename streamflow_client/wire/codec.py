@@ -26,7 +26,6 @@ from pydantic.errors import PydanticUndefinedAnnotation, PydanticUserError
 from pydantic_core import PydanticSerializationError
 from typing_extensions import TypeIs, TypeVar
 
-from ..schema.complaints import readable
 from .frames import is_object
 
 __all__ = ["UNSET", "VERBATIM", "Codec", "Decoder", "Unset", "is_not_json"]
@@ -79,19 +78,27 @@ class Codec(Generic[InputT, ChunkT, OutputT]):
 
     Args:
         strict: unknown fields are refused.
-        from_schemas: the types were made from the server's schemas. These say themselves which fields
-            are unknown, so that strict means: to the letter of the schema.
+        explain: given where the types were made from the server's schemas. These say themselves which
+            fields are unknown, so that strict means: to the letter of the schema. It makes pydantic's
+            errors readable, which tell each step of such types; its second argument is a title.
 
     Raises:
         TypeError: pydantic cannot build a validator for one of the types.
     """
 
     def __init__(
-        self, name: str, input: Any, chunk: Any, output: Any, *, strict: bool, from_schemas: bool = False
+        self,
+        name: str,
+        input: Any,
+        chunk: Any,
+        output: Any,
+        *,
+        strict: bool,
+        explain: Callable[[ValidationError, str], ValidationError] | None = None,
     ) -> None:
         self._name = name
-        self._from_schemas = from_schemas
-        decoder = _schema_decoder if from_schemas else _decoder
+        self._explain = explain
+        decoder = _decoder if explain is None else _schema_decoder
         self._input: TypeAdapter[InputT] = _adapter(name, "input", input)
         self.chunk: Callable[[bytes], ChunkT] = decoder(_adapter(name, "chunk", chunk), strict)
         self.output: Callable[[bytes], OutputT] = decoder(_adapter(name, "output", output), strict)
@@ -109,20 +116,28 @@ class Codec(Generic[InputT, ChunkT, OutputT]):
         """
         if isinstance(value, Unset):
             return None
-        given = _as_data(value) if self._from_schemas else value
-        valid = self._input.validate_python(given, by_alias=True, by_name=True)
+        valid = self._valid(value)
         try:
             return self._input.dump_json(valid, by_alias=True, warnings="error")
         except PydanticSerializationError as error:
             text = _INPUT_VALUE.sub("", str(error))
             raise PydanticSerializationError(text) from None
 
+    def _valid(self, value: InputT) -> InputT:
+        """Models inside of an input made from schemas are looked for only where it does not fit as it is."""
+        validate = self._input.validate_python
+        try:
+            return validate(value, by_alias=True, by_name=True)
+        except ValidationError:
+            if self._explain is None:
+                raise
+        return validate(_as_data(value), by_alias=True, by_name=True)
+
     def told(self, error: Exception, role: str) -> Exception:
-        """What an encoder or decoder raised, as people should see it: types made from schemas check in
-        steps of which pydantic tells each."""
-        if not self._from_schemas or not isinstance(error, ValidationError):
+        """What an encoder or decoder raised, as people should see it."""
+        if self._explain is None or not isinstance(error, ValidationError):
             return error
-        return readable(error, "" if error.title.isidentifier() else f"{role} of flow {self._name!r}")
+        return self._explain(error, "" if error.title.isidentifier() else f"{role} of flow {self._name!r}")
 
 
 def _as_data(value: Any) -> Any:

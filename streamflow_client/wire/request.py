@@ -174,7 +174,7 @@ def _callable_body(name: str, data: bytes | None) -> bytes:
     return b"{}" if data is None else b'{"data":%b}' % data
 
 
-_OTHER_ACTION = re.compile(r"/[a-z-]+/")  # "/model/…", "/prompt/…": a catalog may list them too
+_OTHER_ACTION = re.compile(r"/[^/]+/")  # "/model/…", "/prompt/…": a catalog may list them too
 
 
 def _action_key(name: str) -> str:
