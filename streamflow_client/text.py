@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 
-SHOWN = 200  # characters or bytes of foreign text in one message (DESIGN §6)
+SHOWN = 200  # characters or bytes of foreign text in one message
 
 
 def excerpt(text: str, limit: int = SHOWN) -> str:
