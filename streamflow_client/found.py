@@ -20,7 +20,6 @@ from .schema.complaints import readable
 from .schema.flowspec import FlowSpec
 from .schema.model import Anything, Map, Record, Ref, Schema, Type, Types, Union
 from .schema.names import class_name
-from .text import one_line
 from .wire.codec import Codec
 
 if TYPE_CHECKING:  # what reads schemas is imported with the first flow: many clients discover none
@@ -134,7 +133,9 @@ class FoundFlow(FlowDef[Any, Any, Any]):
         models = [each.model for each in built if each is not None and each.model is not None]
         named = {model.__name__: model.__doc__ for model in models}
         parts = [f"{name}:\n{indent(text, '    ')}" for name, text in named.items() if text]
-        told = "\n".join(map(one_line, self.spec.description.splitlines()))
+        from .schema.signature import paragraphs
+
+        told = paragraphs(self.spec.description)
         return "\n\n".join(part for part in (self.types.signature, told, *parts) if part)
 
     def of(self, flow_class: type[FlowT]) -> type[FlowT]:

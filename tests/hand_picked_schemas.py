@@ -546,3 +546,11 @@ HAND_PICKED: dict[str, Row] = {
         ({"title": "t", "items": [{"name": "n"}]}, {"items": []}),
     ),
 }
+
+NAIVE = "Python servers send date-times and times without an offset, which RFC 3339 wants"
+
+ON_PURPOSE_ACCEPTED = {
+    ("date-time", "2024-01-01T00:00:00"): NAIVE,
+    ("time", "12:00:00"): NAIVE,
+}
+"""What stands among the invalid values of `HAND_PICKED` and is accepted all the same."""

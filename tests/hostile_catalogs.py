@@ -36,6 +36,7 @@ PATTERNS = [
     *("(?#", r"\p{L}+", r"\p{Greek}", r"\d+", r"\cA", r"\u0061", r"\x{110000}", r"\Z", "(?i)a", "(?x) a # b"),
     *("(" * 1000 + ")" * 1000, "[a-" * 1000, "a|" * 100_000, "\0", "", "^" + "a?" * 200 + "a" * 200 + "$"),
 ]
+FORGED = "a\nCRITICAL root forged \x1b[31m" + "b" * 500
 KINDS: dict[str, Any] = {
     "null": None,
     "true": True,
@@ -225,6 +226,10 @@ def _names() -> dict[str, Any]:
                 ],
                 "$defs": {name: object_of({name: {}}) for name in NAMES},
             }
+        ),
+        "names of fields that are warned of": actions(
+            object_of({name: {"type": "string", "not": {"type": "null"}} for name in [*NAMES, FORGED]}),
+            object_of({FORGED: {"type": 5}}),
         ),
         "titles": actions(
             *(object_of({"a": object_of({"b": {}}, title=name)}, title=name) for name in NAMES)

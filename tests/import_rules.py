@@ -19,7 +19,7 @@ PACKAGE = Path(__file__).resolve().parent.parent / "streamflow_client"
 
 ROOMS = (
     *("wire", "schema", "session", "call", "clocks", "tally"),
-    *("errors", "options", "flowdef", "ticket", "timeline", "text"),
+    *("errors", "options", "flowdef", "ticket", "timeline", "text", "jsonvalues"),
 )
 EXCEPTIONS = frozenset({"schema.files"})  # reads a file for `Catalog.load`, which imports it when it does
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import codecs
 import json
+import logging
 import os
 import signal
 import subprocess
@@ -25,13 +26,12 @@ from pydantic import TypeAdapter, ValidationError
 
 from hostile_catalogs import CORPUS, INSTANCES
 from streamflow_client.errors import DiscoveryError
-from streamflow_client.schema.broken import BrokenSchema
+from streamflow_client.found import DISCOVERY_LOG, FoundFlow
 from streamflow_client.schema.catalog import Catalog, FlowSpec
-from streamflow_client.schema.model import Schema
-from streamflow_client.schema.read import read_types
-from streamflow_client.schema.runtime import Role, build
 
 LONGEST = 5.0  # seconds a document may take
+SIGNATURE = 5_000  # characters of a line that people are shown
+VALUE = 1_000_000  # of what shows every field, or values as they are
 
 # --- the tests ----------------------------------------------------------------------------------
 
@@ -40,9 +40,10 @@ LONGEST = 5.0  # seconds a document may take
 def printed() -> list[dict[str, Any]]:
     """What the program told of each document, and of itself."""
     command = [sys.executable, "-W", "error", __file__]
-    path = {"PYTHONPATH": str(Path(__file__).parent)}
+    environment = os.environ | {"PYTHONPATH": str(Path(__file__).parent)}
+    environment.pop("COVERAGE_PROCESS_CONFIG", None)  # a limit of time is for the code alone
     try:
-        ran = subprocess.run(command, capture_output=True, timeout=300, check=False, env=os.environ | path)
+        ran = subprocess.run(command, capture_output=True, timeout=300, check=False, env=environment)
     except subprocess.TimeoutExpired as error:
         lines = (error.stdout or b"").splitlines()
         pytest.fail(f"hangs at {lines[-1:]}")
@@ -58,17 +59,20 @@ def test_hostile_catalogs(printed: list[dict[str, Any]]) -> None:
     # Nothing is proven where nothing comes of anything.
     assert any("open" in event for event in watched["events"])
     assert sum(outcome.types for outcome in outcomes) > 5_000
+    assert sum(outcome.texts for outcome in outcomes) > 20_000
+    assert sum(len(outcome.logged) for outcome in outcomes) > 100
     assert sum(bool(outcome.broken) for outcome in outcomes) > 100
     assert sum(bool(outcome.refused) for outcome in outcomes) > 20
 
 
 def complaints(outcome: Outcome) -> Iterator[str]:
-    said = [outcome.refused, *outcome.broken, *outcome.warnings]
+    said = [outcome.refused, *outcome.broken, *outcome.warnings, *outcome.logged]
     found = {
         "does what no catalog may": outcome.events,
         "crashes": outcome.crashes,
         "takes long": [f"{outcome.seconds:.1f} s"] if outcome.seconds > LONGEST else [],
         "says it badly": [text[:300] for text in said if len(text) > 600 or not text.isprintable()],
+        "shows": outcome.ugly,
         "spoils its neighbour": [] if outcome.refused or _neighbour(outcome) else outcome.flows[:5],
     }
     return (f"{outcome.name} {what}: {texts[:3]}" for what, texts in found.items() if texts)
@@ -98,9 +102,18 @@ class Outcome:
     flows: list[str] = field(default_factory=list)
     broken: list[str] = field(default_factory=list)  # schemas that cannot be read
     warnings: list[str] = field(default_factory=list)
+    logged: list[str] = field(default_factory=list)
     types: int = 0  # that were built
+    ugly: list[str] = field(default_factory=list)  # texts that a terminal should not see
+    texts: int = 0  # that were looked at
     crashes: list[str] = field(default_factory=list)
     events: list[str] = field(default_factory=list)  # that no catalog may cause
+
+    def say(self, what: str, text: str, limit: int) -> None:
+        """Look at a text that people are shown; of what is wrong only a few."""
+        self.texts += 1
+        if (len(text) > limit or not text.isprintable()) and len(self.ugly) < 5:
+            self.ugly.append(f"{what}, {len(text)} characters: {text[:150]!a}")
 
 
 def through(name: str, data: bytes) -> Outcome:
@@ -130,40 +143,57 @@ def _read(data: bytes, outcome: Outcome) -> None:
     catalog = Catalog.parse(data, source="hostile.json", all_actions=True)
     outcome.flows = [flow[:200] for flow in catalog]
     outcome.warnings = list(catalog.warnings)
+    told = Told()
+    logger = logging.getLogger(DISCOVERY_LOG)
+    logger.addHandler(told)
     for spec in catalog.values():
         _use(spec, outcome)
+    logger.removeHandler(told)
+    outcome.logged = told.messages[:1000]
 
 
 def _use(spec: FlowSpec, outcome: Outcome) -> None:
-    for role, schema in _schemas(spec):
-        try:
-            _types(spec.name, role, schema, outcome)
-        except BrokenSchema as error:
-            outcome.broken.append(str(error))
-        except Exception as error:  # noqa: BLE001 - that is what is looked for
-            outcome.crashes.append(
-                f"{role} of {spec.name[:50]!r}: {type(error).__name__}: {str(error)[:300]}"
-            )
+    try:
+        found = FoundFlow(spec)
+        _check(spec, found, outcome)
+    except DiscoveryError as error:
+        outcome.broken.append(str(error))
+    except Exception as error:  # noqa: BLE001 - that is what is looked for
+        outcome.crashes.append(f"{spec.name[:50]!r}: {type(error).__name__}: {str(error)[:300]}")
 
 
-def _schemas(spec: FlowSpec) -> Iterator[tuple[Role, Schema]]:
-    if spec.input_schema is not None:
-        yield "input", spec.input_schema
-    if spec.chunk_schema is not None:
-        yield "chunk", spec.chunk_schema
-    if spec.output_schema is not None:
-        yield "output", spec.output_schema
+def _check(spec: FlowSpec, found: FoundFlow, outcome: Outcome) -> None:
+    forms = {"input": found.input, "chunk": found.chunk, "output": found.output}
+    schemas = (spec.input_schema, spec.chunk_schema, spec.output_schema)
+    for (role, form), schema in zip(forms.items(), schemas, strict=True):
+        if schema is not None:
+            adapter: TypeAdapter[Any] = TypeAdapter(form)
+            outcome.types += 1
+            for value in _taken(adapter):
+                outcome.say(f"repr of the {role}", repr(value), VALUE)
+    outcome.say("signature", found.types.signature, SIGNATURE)
+    outcome.say("signature for inspect", str(found.signature()), VALUE)
+    for line in found.documentation().splitlines():
+        outcome.say("line of the documentation", line, SIGNATURE)
 
 
-def _types(name: str, role: Role, schema: Schema, outcome: Outcome) -> None:
-    types = read_types(schema, name=name)
-    outcome.warnings.extend(types.warnings[:10])
-    built = build(types, role=role, name=name)
-    adapter: TypeAdapter[Any] = TypeAdapter(built.form)
-    outcome.types += 1
+def _taken(adapter: TypeAdapter[Any]) -> Iterator[Any]:
     for instance in INSTANCES:
         with suppress(ValidationError):
-            adapter.dump_json(adapter.validate_python(instance), by_alias=True)
+            value = adapter.validate_python(instance)
+            adapter.dump_json(value, by_alias=True)
+            yield value
+
+
+class Told(logging.Handler):
+    """What is logged, as it would be shown."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.messages: list[str] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.messages.append(record.getMessage())
 
 
 def main() -> None:

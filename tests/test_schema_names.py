@@ -75,6 +75,7 @@ def test_every_text_makes_a_class_name(text: str) -> None:
         (("class", "class_"), ("class_2", "class_")),
         (("ﬁ", "fi", "ﬂ"), ("fi_2", "fi", "fl")),
         (("", "empty"), ("empty_2", "empty")),
+        (("\N{COUNTING ROD UNIT DIGIT ONE}:0", "0_\N{COUNTING ROD UNIT DIGIT ONE}"), ("n0", "n0_2")),
     ],
     ids=str,
 )

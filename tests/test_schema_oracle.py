@@ -19,14 +19,35 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pydantic import TypeAdapter, ValidationError
 
-from hand_picked_schemas import DRAFT_07, DRAFT_2020, HAND_PICKED
-from streamflow_client.schema.model import Schema
+from hand_picked_schemas import DRAFT_07, DRAFT_2020, HAND_PICKED, NAIVE, ON_PURPOSE_ACCEPTED
+from streamflow_client.schema.accepts import accepts
+from streamflow_client.schema.model import (
+    FORMATS,
+    Anything,
+    Array,
+    Boolean,
+    Definition,
+    Field,
+    Integer,
+    Literals,
+    Map,
+    Nothing,
+    Null,
+    Number,
+    Record,
+    Ref,
+    Schema,
+    Text,
+    Tuple,
+    Type,
+    Types,
+    Union,
+)
 from streamflow_client.schema.read import read_types
 from streamflow_client.schema.runtime import build
 
 Json = Any
 
-NAIVE = "Python servers send date-times and times without an offset, which RFC 3339 wants"
 SPACE = "RFC 3339, 5.6: applications may separate date and time by a space"
 LEAP = "Python's times have no leap second"
 YEAR = "Python's years begin at 1"
@@ -44,11 +65,6 @@ ON_PURPOSE = [
     ({"type": "integer", "multipleOf": 3}, 1e300, "accepted", "it means the integer that the float holds"),
     ({"format": "email"}, "nobody", "accepted", "other formats are annotations"),
 ]
-
-HAND_PICKED_ON_PURPOSE = {
-    ("date-time", "2024-01-01T00:00:00"): NAIVE,
-    ("time", "12:00:00"): NAIVE,
-}
 
 OF_FORMATS = {
     "date-time": [
@@ -81,8 +97,9 @@ OF_FORMATS = {
 class Ours:
     """The types of one schema, to the letter."""
 
-    def __init__(self, schema: Json) -> None:
-        self.types = read_types(Schema(schema, schema), name="Root")
+    def __init__(self, schema: Json | Types) -> None:
+        known = isinstance(schema, Types)
+        self.types = schema if known else read_types(Schema(schema, schema), name="Root")
         form = build(self.types, role="output", name="oracle").form
         self.adapter = TypeAdapter[Any](form)
 
@@ -161,7 +178,7 @@ def test_hand_picked_schemas_agree_with_the_oracle(name: str) -> None:
         assert given_back(ours.round_trip(instance), instance, defaults), instance
     for instance in invalid:
         assert not theirs.is_valid(instance)
-        on_purpose = isinstance(instance, str) and (name, instance) in HAND_PICKED_ON_PURPOSE
+        on_purpose = isinstance(instance, str) and (name, instance) in ON_PURPOSE_ACCEPTED
         assert ours.is_valid(instance) == on_purpose, instance
 
 
@@ -463,6 +480,9 @@ def test_generated_schemas_agree_with_the_oracle() -> None:
             expected = theirs.is_valid(instance)
             counts["valid" if expected else "invalid"] += 1
             shown = f"{json.dumps(schema)}  <-  {json.dumps(instance)}"
+            assert accepts(instance, ours.types.root, ours.types.definitions) == ours.is_valid(instance), (
+                shown
+            )
             if ours.is_valid(instance) != expected:
                 differences.append(f"{'refused' if expected else 'accepted'}: {shown}")
             elif expected and not given_back(
@@ -478,3 +498,90 @@ def test_generated_schemas_agree_with_the_oracle() -> None:
     assert min(counts["valid"], counts["invalid"]) > pairs / 5, report
     assert len(differences) <= pairs / 100, report
     assert not lost, report
+
+
+# ------------------------------------------------------------------------- one meaning of acceptance
+
+ODD_TEXTS = [text for _, text, *_ in ON_PURPOSE if isinstance(text, str)]
+OF_ANY_FORMAT = [*itertools.chain(*FORMATTED.values(), *OF_FORMATS.values()), *ODD_TEXTS]
+KEYS = ["a", "b", "", "2024-05-01", "2024-02-30", "12:30:00", "23:59:60Z"]
+BOUNDS = [None, None, -1, 0, 0.5, 2.5, 3, 2**53, 2.0**53, 2**63, 10**30, 1e300]
+MULTIPLES = [0.1, 0.01, 0.5, 1, 2, 3, 3.0, 7, 2.5, 2**64, 1e300]
+COUNTS = [None, None, 0, 1, 2]
+
+limits = {"ge": st.sampled_from(BOUNDS), "gt": st.none(), "le": st.none(), "lt": st.sampled_from(BOUNDS)}
+multiples = {"multiples": st.lists(st.sampled_from(MULTIPLES), max_size=2, unique=True).map(tuple)}
+texts = st.builds(
+    Text,
+    min_length=st.sampled_from(COUNTS),
+    max_length=st.none() | st.sampled_from([1, 8, 25]),
+    patterns=st.lists(st.sampled_from(["^a", "b$", "0", "T"]), max_size=2).map(tuple),
+    format=st.sampled_from([*FORMATS, None]),
+)
+formatted = st.sampled_from(FORMATS).map(lambda name: Text(format=name))
+json_scalars = st.sampled_from([None, True, False, *NUMBERS, 9e300, 2**63, 2.0**64, *TEXTS, *OF_ANY_FORMAT])
+json_values = st.recursive(
+    json_scalars,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(KEYS), inner, max_size=3),
+    max_leaves=5,
+)
+counts = {"min_items": st.sampled_from(COUNTS), "max_items": st.sampled_from([None, 2, 3])}
+leaves: st.SearchStrategy[Type] = st.one_of(
+    st.sampled_from([Anything(), Nothing(), Null(), Boolean(), Integer(), Number(), Ref("A"), Ref("B")]),
+    formatted,
+    texts,
+    st.builds(Integer, **limits, **multiples),
+    st.builds(Number, **limits, **multiples),
+    st.lists(json_scalars, min_size=1, max_size=3, unique_by=repr).map(lambda found: Literals(tuple(found))),
+)
+
+
+def containers(inner: st.SearchStrategy[Type]) -> st.SearchStrategy[Type]:
+    members = st.lists(inner, min_size=2, max_size=3).map(tuple)
+    return st.one_of(
+        st.builds(Array, items=inner, unique=st.booleans(), **counts),
+        st.builds(Tuple, items=members, rest=inner | st.just(Nothing()), unique=st.booleans(), **counts),
+        st.builds(Map, values=inner, keys=texts | formatted, **counts),
+        st.builds(Union, members=members, exclusive=st.booleans()),
+    )
+
+
+model_types = st.recursive(leaves, containers, max_leaves=4)
+model_fields = st.tuples(
+    *(st.builds(Field, st.just(n), st.just(n), model_types, st.booleans()) for n in ("a", "b"))
+)
+model_records = st.builds(
+    Record, model_fields, extra=model_types | st.just(Nothing()), extra_said=st.booleans()
+)
+
+
+@settings(
+    max_examples=250, derandomize=True, database=None, deadline=None, suppress_health_check=[*HealthCheck]
+)
+@given(model_types, st.tuples(model_records, model_records), st.lists(json_values, min_size=12, max_size=12))
+def test_what_is_accepted_is_what_run_time_types_take(
+    root: Type, records: tuple[Record, Record], instances: list[Json]
+) -> None:
+    types = Types(root, {"A": Definition(records[0]), "B": Definition(records[1])})
+    ours = Ours(types)
+    for instance in instances:
+        assert accepts(instance, root, types.definitions) == ours.is_valid(instance), instance
+
+
+@pytest.mark.parametrize("format", FORMATS)
+@pytest.mark.parametrize("text", dict.fromkeys([*OF_ANY_FORMAT, *TEXTS]))
+def test_formats_have_one_meaning(format: str, text: str) -> None:
+    by_type = Ours({"type": "string", "format": format}).is_valid(text)
+    as_key = Ours({"additionalProperties": True, "propertyNames": {"format": format}}).is_valid({text: 1})
+    in_enum = Ours({"enum": [text], "format": format}).is_valid(text)
+    default = Ours({"properties": {"a": {"type": "string", "format": format, "default": text}}})
+    assert (as_key, in_enum, not default.types.warnings) == (by_type, by_type, by_type)
+    assert default.is_valid({})
+
+
+@pytest.mark.parametrize("number", NUMBERS)
+@pytest.mark.parametrize("multiple", MULTIPLES)
+@pytest.mark.parametrize("kind", ["integer", "number"])
+def test_multiples_have_one_meaning(kind: str, multiple: float, number: float) -> None:
+    ours = Ours({"type": kind, "multipleOf": multiple})
+    assert accepts(number, ours.types.root, ours.types.definitions) == ours.is_valid(number)

@@ -45,6 +45,7 @@ from streamflow_client.schema.model import (
     Union,
 )
 from streamflow_client.schema.runtime import Built, FlowModel, Role, build, parameters
+from streamflow_client.schema.signature import documentation
 from streamflow_client.schema.tangles import Tangles
 
 INVALID = object()
@@ -459,6 +460,16 @@ def test_absent_is_not_null() -> None:
     assert dumped(ours, value)["note"] == "later"
 
 
+@pytest.mark.parametrize("extra", [Anything(), Integer()])
+def test_an_unknown_field_called_as_an_absent_one_in_python_does_not_give_it(extra: Type) -> None:
+    absent = optional("class", Integer(), python="class_")
+    ours = adapter(Ref("Root"), Root=record(absent, extra=extra))
+    for text in ('{"class_":2}', '{"class":1}', '{"class":1,"class_":2}', '{"class_":2,"x":3}'):
+        value = parsed(ours, text)
+        assert dumped(ours, value) == json.loads(text)
+        assert value.model_dump()["class_"] == json.loads(text).get("class_", 1)
+
+
 def test_defaults_are_fresh_and_typed() -> None:
     inner = record(optional("at", Text(format="date"), default="2024-05-01"))
     class_ = model(
@@ -801,6 +812,16 @@ def test_classes_and_instances_show_what_they_are() -> None:
     shown = [str(parameter) for parameter in parameters(made)]
     assert shown[:3] == ["theme: str", "dishes: int = 3", "foo_bar: str | None = …"]
     assert parameters(built(Text())) == []
+
+
+def test_what_is_shown_of_long_names_and_many_fields_is_short() -> None:
+    long = record(field("a" * 5_000, Integer(), description="b" * 50_000, python="a" * 4_000))
+    text = documentation("Long", Definition(long, description="c" * 50_000), long.fields)
+    assert max(map(len, text.splitlines())) <= 1_000
+    assert signature("f", types(Ref("Root"), Root=long), None, None) == f"f({'a' * 99}…: int) -> Any"
+    many = record(*(field(f"f{n}", Integer()) for n in range(60)))
+    told = signature("f", types(Ref("Root"), Root=many), None, None)
+    assert told.endswith("f48: int, f49: int, …) -> Any")
 
 
 def test_help_moves_no_cursor() -> None:

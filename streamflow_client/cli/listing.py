@@ -14,9 +14,9 @@ from rich.text import Text
 
 from ..errors import DiscoveryError
 from ..found import FlowTypes
+from ..jsonvalues import is_list, is_object
 from ..schema.broken import BrokenSchema
 from ..schema.catalog import Catalog, FlowSpec
-from ..schema.document import is_list, is_object
 from ..schema.model import Schema
 from ..schema.refs import Document, tokens
 from .arguments import Server

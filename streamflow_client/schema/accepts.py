@@ -10,6 +10,7 @@ import math
 from collections.abc import Hashable, Mapping
 from typing import Any
 
+from ..jsonvalues import is_list, is_object
 from .formats import has_format
 from .model import (
     Anything,
@@ -30,7 +31,6 @@ from .model import (
     Union,
 )
 from .patterns import finds
-from .refs import is_list, is_object
 from .values import all_differ, count_fits, exact, identity, is_multiple
 
 Definitions = Mapping[str, Definition]

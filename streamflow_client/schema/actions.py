@@ -14,9 +14,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+from ..jsonvalues import is_object
 from ..text import shown
 from ..wire.request import ProtocolName
-from .document import is_object, kind
+from .document import kind
 from .flowspec import Broken, FlowSpec, checked_name, checked_schema
 from .model import Schema
 

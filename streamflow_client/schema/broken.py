@@ -12,14 +12,14 @@ class BrokenSchema(Exception):
     """A schema that cannot be read: broken, not local, or beyond a limit.
 
     Attributes:
-        path: the place, as a JSON Pointer in a fragment: "#/properties/a".
+        path: the place, as a JSON Pointer in a fragment: "#/properties/a"; escaped and shortened for logs.
         what: what is wrong there, and what was expected.
     """
 
     def __init__(self, path: str, what: str) -> None:
-        super().__init__(path, what)
-        self.path = path
+        self.path = shown(path)
+        super().__init__(self.path, what)
         self.what = what
 
     def __str__(self) -> str:
-        return f"{shown(self.path)}: {self.what}"
+        return f"{self.path}: {self.what}"

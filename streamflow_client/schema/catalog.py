@@ -15,10 +15,11 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from ..errors import DiscoveryError, UnknownFlowError
+from ..jsonvalues import is_object
 from ..text import shown, without_secrets
 from ..wire.request import ProtocolName
 from .actions import actions_of, read_actions
-from .document import SIZE_LIMIT, NotJson, is_object, kind, read_json
+from .document import SIZE_LIMIT, NotJson, kind, read_json
 from .flowspec import Broken, FlowSpec
 from .openapi import read_openapi
 

@@ -16,6 +16,7 @@ from pydantic_core import PydanticCustomError, PydanticKnownError
 
 from .complaints import BY_LETTER, without_first_place
 from .describe import number_text
+from .formats import has_format
 from .values import all_differ, exact, identity, is_multiple
 
 __all__ = [
@@ -26,6 +27,7 @@ __all__ = [
     "best",
     "equal_to",
     "multiple_of",
+    "of_format",
     "only_one",
     "present",
     "trials",
@@ -54,6 +56,17 @@ def multiple_of(*multiples: float) -> Callable[[float], float]:
                 text = "Input should be a multiple of {multiple_of}"
                 raise PydanticCustomError("multiple_of", text, {"multiple_of": number_text(multiple)})
         return value
+
+    return check
+
+
+def of_format(format: str) -> Callable[[str], str]:
+    """Refuses texts without one of `FORMATS`, and leaves those that have it what they are."""
+
+    def check(text: str) -> str:
+        if not has_format(text, format):
+            raise PydanticCustomError("format", "Input should be a {format}", {"format": format})
+        return text
 
     return check
 

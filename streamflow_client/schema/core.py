@@ -1,11 +1,11 @@
 """The model of types → pydantic's core schemas: how a value is checked, parsed and dumped, in Rust.
 
 In: `Types`, and the class of each record. Out: one core schema for a type, whole in itself. Out of place
-here: classes, and checks written in Python (`checks.py`).
+here: classes, scalars (`scalars.py`), and checks written in Python (`checks.py`).
 
 JSON types are exact, in JSON and in Python mode. Where several core schemas stand for one type, the usual
 case comes first, and one message speaks for all. What such a union holds is dumped by its run-time type
-(`_ANY`), so that dumping never has to guess the member again.
+(`scalars.ANY`), so that dumping never has to guess the member again.
 
 A client may allow unknown fields at run time, which opens closed objects. A union must still choose the
 member that it would choose to the letter of the schema, so it asks its members twice: by the letter,
@@ -17,17 +17,15 @@ said, in Python. It therefore chooses among them itself.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
-from math import ceil, floor
-from typing import Any, Final, Literal, cast
+from collections.abc import Callable, Mapping
+from typing import Any, Literal, cast
 
 from pydantic import BaseModel, SerializationInfo, SerializerFunctionWrapHandler
 from pydantic_core import CoreSchema, core_schema
 
-from . import checks
+from . import checks, scalars
 from .complaints import BY_LETTER
-from .describe import annotation, bounds
-from .formats import FORMATS
+from .describe import annotation
 from .model import (
     MISSING,
     Anything,
@@ -49,18 +47,14 @@ from .model import (
     Union,
 )
 from .tangles import Tangles, names_in
-from .values import EXACT
 
-__all__ = ["Core"]
+__all__ = ["Core", "refuses_extra"]
 
-_ANY: Final = core_schema.simple_ser_schema("any")
-_FEW: Final = 8
-_LONG: Final = 2**63
-_NEVER: Final = core_schema.custom_error_schema(
-    core_schema.str_schema(min_length=1, max_length=0),
-    custom_error_type="no_value",
-    custom_error_message="No value is allowed here",
-)
+
+def refuses_extra(record: Record, *, exact: bool) -> bool:
+    """Whether a record refuses fields that it does not know; `exact`: also where its schema says nothing."""
+    return isinstance(record.extra, Nothing) or (exact and not record.extra_said)
+
 
 class Core:
     """Writes the core schemas of one `Types`.
@@ -112,7 +106,7 @@ class Core:
 
     def forbids(self, record: Record) -> bool:
         """Whether a record refuses fields that it does not know."""
-        return isinstance(record.extra, Nothing) or (self._exact and not record.extra_said)
+        return refuses_extra(record, exact=self._exact)
 
     def may_open(self, type: Type) -> bool:
         """Whether a caller who allows unknown fields changes what the type accepts."""
@@ -134,13 +128,13 @@ class _Writer:
         self._waiting = list[tuple[str, bool]]()
         self._writers: Mapping[type[Any], Callable[[Any], CoreSchema]] = {
             Anything: lambda _: core_schema.any_schema(),
-            Nothing: lambda _: _NEVER,
+            Nothing: lambda _: scalars.NEVER,
             Null: lambda _: core_schema.none_schema(),
-            Boolean: lambda _: _FLAG,
-            Integer: _integer,
-            Number: _number,
-            Text: _text,
-            Literals: _literals,
+            Boolean: lambda _: scalars.FLAG,
+            Integer: scalars.integer,
+            Number: scalars.number,
+            Text: scalars.text,
+            Literals: scalars.literals,
             Array: self._array,
             Tuple: self._tuple,
             Map: self._map,
@@ -187,7 +181,9 @@ class _Writer:
             max_length=type.max_items,
         )
         if needed < len(items):
-            schema = core_schema.no_info_after_validator_function(checks.present, schema, serialization=_ANY)
+            schema = core_schema.no_info_after_validator_function(
+                checks.present, schema, serialization=scalars.ANY
+            )
         return _unique(schema) if type.unique else schema
 
     def _tuple_item(self, item: Type, optional: bool) -> CoreSchema:
@@ -196,7 +192,10 @@ class _Writer:
 
     def _map(self, type: Map) -> CoreSchema:
         return core_schema.dict_schema(
-            _key(type.keys), self.write(type.values), min_length=type.min_items, max_length=type.max_items
+            scalars.key(type.keys),
+            self.write(type.values),
+            min_length=type.min_items,
+            max_length=type.max_items,
         )
 
     # --- unions
@@ -212,9 +211,9 @@ class _Writer:
         if self._letter or not self._core.may_open(type):
             return self._smart(type)
         message = "Input fits no type of the union to the letter"
-        letter = _told(self._by_letter(self._smart, type), BY_LETTER, message)
+        letter = scalars.told(self._by_letter(self._smart, type), BY_LETTER, message)
         choices = [(letter, "to the letter"), (self._smart(type), annotation(type))]
-        return core_schema.union_schema([*choices], mode="left_to_right", serialization=_ANY)
+        return core_schema.union_schema([*choices], mode="left_to_right", serialization=scalars.ANY)
 
     def _smart(self, type: Union) -> CoreSchema:
         heavy = self._core.tangles.heavy_members(type, self._within)
@@ -227,7 +226,9 @@ class _Writer:
     def _one_of(self, members: tuple[Type, ...]) -> CoreSchema:
         choices = [(self.write(member), annotation(member)) for member in members]
         return (
-            choices[0][0] if len(choices) == 1 else core_schema.union_schema([*choices], serialization=_ANY)
+            choices[0][0]
+            if len(choices) == 1
+            else core_schema.union_schema([*choices], serialization=scalars.ANY)
         )
 
     def _exclusive(self, type: Union) -> CoreSchema:
@@ -245,7 +246,7 @@ class _Writer:
         tangled = bool(self._core.tangles.heavy_members(type, self._within))
         check = checks.trials(len(members), choose, letter=self._letter, tangled=tangled)
         asked = core_schema.tagged_union_schema(choices, _tag_of)
-        return core_schema.no_info_wrap_validator_function(check, asked, serialization=_ANY)
+        return core_schema.no_info_wrap_validator_function(check, asked, serialization=scalars.ANY)
 
     def _by_letter(self, write: Callable[[Any], CoreSchema], type: Type) -> CoreSchema:
         before, self._letter = self._letter, True
@@ -261,7 +262,7 @@ class _Writer:
             names[field.python_name] = None
             tags = cast("Literals", self._resolved(field.type)).values
             choices.update((tag, self.write(member)) for tag in tags)
-        return core_schema.tagged_union_schema(choices, [[name] for name in names], serialization=_ANY)
+        return core_schema.tagged_union_schema(choices, [[name] for name in names], serialization=scalars.ANY)
 
     def _resolved(self, type: Type) -> Type:
         return self._resolved(self._core.definition(type.name)) if isinstance(type, Ref) else type
@@ -285,7 +286,7 @@ class _Writer:
             model_name=class_.__name__,
             extra_behavior=extra,
             extras_schema=None if closed or record.extra == Anything() else self.write(record.extra),
-            extras_keys_schema=_NEVER if sealed else None,
+            extras_keys_schema=scalars.NEVER if sealed else None,
         )
         return core_schema.model_schema(
             class_,
@@ -303,186 +304,8 @@ class _Writer:
         return core_schema.model_field(schema, validation_alias=field.name, serialization_alias=field.name)
 
 
-def _integer(type: Integer) -> CoreSchema:
-    if type == Integer():
-        return _WHOLE
-    if not all(abs(limit) < _LONG for limit in _limits(type).values()):
-        return _within(type, _integer(Integer(multiples=type.multiples)))
-    limits = _integer_limits(type)
-    multiples, others = _split(type.multiples)
-    first = core_schema.int_schema(strict=True, **limits, multiple_of=next(iter(multiples), None))
-    schema = _first_of(
-        [first, core_schema.chain_schema([_WHOLE, first])],
-        "integer",
-        f"Input should be an integer{bounds(type)}",
-    )
-    return _with_multiples(schema, (*multiples[1:], *others))
-
-
-def _number(type: Number) -> CoreSchema:
-    if not all(abs(limit) < EXACT for limit in _limits(type).values()):  # as a float it would be another
-        return _within(type, _number(Number(multiples=type.multiples)))
-    limits = _limits(type)
-    small: dict[str, Any] = {"gt": -EXACT, "lt": EXACT, **limits}
-    choices: list[CoreSchema] = [
-        core_schema.float_schema(strict=True, **small),
-        core_schema.int_schema(strict=True, **_integer_limits(type)),
-        core_schema.float_schema(strict=True, allow_inf_nan=False, **limits),
-    ]
-    schema = _first_of(
-        choices,
-        "float_type" if type == Number() else "number",
-        f"Input should be a number{bounds(type)}",
-    )
-    return _with_multiples(schema, type.multiples)
-
-
-def _text(type: Text) -> CoreSchema:
-    steps = _text_steps(type)
-    if type.format is None:
-        return _chain(steps)
-    format = FORMATS[type.format]
-    error = type.format.replace("-", "_"), f"Input should be a {type.format} such as {format.example}"
-    from_text = _told(format.parsed(), *error)
-    if steps != _text_steps(Text()):
-        from_text = _chain([*steps, from_text])
-    ready = _first_of([format.value(strict=True), from_text], *error)
-    return core_schema.json_or_python_schema(from_text, ready, serialization=_ANY)
-
-
-def _literals(type: Literals) -> CoreSchema:
-    choices = list(_literal_choices(type.values))
-    few = len(type.values) <= _FEW
-    if few and all(value is None or isinstance(value, str) for value in type.values):
-        return choices[0]  # pydantic's own message tells all values
-    expected = annotation(type).removeprefix("Literal[").removesuffix("]")
-    expected = expected if len(type.values) == 1 else f"one of {expected}"
-    return _told(_first_of(choices), "literal", f"Input should be {expected}")
-
-
-def _first_of(choices: list[CoreSchema], error: str | None = None, message: str | None = None) -> CoreSchema:
-    """The first that accepts; one error of ours, or else those of all."""
-    known = error in {"int_type", "float_type"}  # pydantic's own, with a message of their own
-    return core_schema.union_schema(
-        [*choices],
-        mode="left_to_right",
-        custom_error_type=error,
-        custom_error_message=None if known else message,
-        serialization=_ANY,
-    )
-
-
-def _told(schema: CoreSchema, error: str, message: str) -> CoreSchema:
-    """The same with one error of ours."""
-    return core_schema.custom_error_schema(schema, custom_error_type=error, custom_error_message=message)
-
-
-def _chain(steps: list[CoreSchema]) -> CoreSchema:
-    return steps[0] if len(steps) == 1 else core_schema.chain_schema(steps)
-
-
 def _unique(schema: CoreSchema) -> CoreSchema:
     return core_schema.no_info_wrap_validator_function(checks.unique, schema)
-
-
-def _with_multiples(schema: CoreSchema, multiples: tuple[float, ...]) -> CoreSchema:
-    if not multiples:
-        return schema
-    check = checks.multiple_of(*multiples)
-    return core_schema.no_info_after_validator_function(check, schema, serialization=_ANY)
-
-
-def _within(type: Integer | Number, any_size: CoreSchema) -> CoreSchema:
-    check = checks.within(type.ge, type.gt, type.le, type.lt)
-    after = core_schema.no_info_after_validator_function(check, any_size, serialization=_ANY)
-    kind, noun = ("integer", "an integer") if isinstance(type, Integer) else ("number", "a number")
-    return _told(after, kind, f"Input should be {noun}{bounds(type)}")
-
-
-def _limits(type: Integer | Number) -> dict[str, Any]:
-    limits = {"ge": type.ge, "gt": type.gt, "le": type.le, "lt": type.lt}
-    return {name: limit for name, limit in limits.items() if limit is not None}
-
-
-_ROUNDED: Final = {"ge": ceil, "gt": floor, "le": floor, "lt": ceil}
-
-
-def _integer_limits(type: Integer | Number) -> dict[str, Any]:
-    return {name: _ROUNDED[name](limit) for name, limit in _limits(type).items()}
-
-
-def _split(multiples: tuple[float, ...]) -> tuple[tuple[int, ...], tuple[float, ...]]:
-    """Whole multiples, which Rust can check of an integer, and others."""
-    whole = tuple(int(multiple) for multiple in multiples if _is_short(multiple))
-    return whole, tuple(multiple for multiple in multiples if not _is_short(multiple))
-
-
-def _is_short(number: float) -> bool:
-    return number < _LONG and number == int(number)
-
-
-def _text_steps(type: Text) -> list[CoreSchema]:
-    patterns = type.patterns or (None,)
-    first = core_schema.str_schema(
-        strict=True, min_length=type.min_length, max_length=type.max_length, pattern=patterns[0]
-    )
-    return [first, *(core_schema.str_schema(pattern=pattern) for pattern in patterns[1:])]
-
-
-def _key(type: Text) -> CoreSchema:
-    """Keys remain text, whatever their format."""
-    schema = _chain(_text_steps(type))
-    if type.format is None:
-        return schema
-    return core_schema.no_info_after_validator_function(checks.of_format(type.format), schema)
-
-
-def _literal_choices(values: tuple[Any, ...]) -> Iterator[CoreSchema]:
-    """Texts and null, integers, booleans, and what only Python can compare.
-
-    Rust looks literals up as Python does, where `True == 1`: so numbers and booleans are told apart first.
-    """
-    texts = [value for value in values if value is None or isinstance(value, str)]
-    flags = [value for value in values if isinstance(value, bool)]
-    others = [value for value in values if value is not None and not isinstance(value, str | bool)]
-    whole = [int(value) for value in others if isinstance(value, int) or _is_whole(value)]
-    others = [value for value in others if value not in whole]
-    if texts:
-        yield core_schema.literal_schema(texts)
-    if whole:
-        yield core_schema.chain_schema([_WHOLE, core_schema.literal_schema(whole)])
-    if len(flags) == 1:
-        yield core_schema.chain_schema([_FLAG, core_schema.literal_schema(flags)])
-    elif flags:
-        yield _FLAG
-    if others:
-        yield core_schema.no_info_plain_validator_function(checks.equal_to(others), serialization=_ANY)
-
-
-def _is_whole(value: Any) -> bool:
-    return isinstance(value, float) and value.is_integer()
-
-
-_FLAG: Final = core_schema.bool_schema(strict=True)
-_FINITE: Final = core_schema.float_schema(strict=True, allow_inf_nan=False)
-# A strict float of pydantic takes integers too, and rounds them: integers first.
-_WHOLE: Final = core_schema.union_schema(
-    [
-        core_schema.int_schema(strict=True),
-        core_schema.chain_schema(
-            [
-                _FINITE,
-                core_schema.union_schema(
-                    [core_schema.int_schema(), core_schema.no_info_plain_validator_function(checks.whole)],
-                    mode="left_to_right",  # Rust does 2.0, Python 1e300
-                ),
-            ]
-        ),
-    ],
-    mode="left_to_right",
-    custom_error_type="int_type",
-    serialization=_ANY,
-)
 
 
 def _same(value: Any) -> Any:
@@ -522,15 +345,23 @@ def _dumping(record: Record, *, closed: bool) -> core_schema.SerSchema | None:
     def dump(value: Any, standard: SerializerFunctionWrapHandler, info: SerializationInfo) -> Any:
         data = standard(value)
         if isinstance(value, BaseModel):
-            given = value.model_fields_set
+            extra = value.model_extra or {}
             for python_name, name in absent:
-                if python_name not in given:
-                    data.pop(name if info.by_alias else python_name, None)
-            if closed and value.model_extra:  # opened at run time, which Rust does not know when dumping
-                data.update(value.model_extra)
+                key = name if info.by_alias else python_name
+                if key not in extra and not _is_given(value, python_name, extra):
+                    data.pop(key, None)
+            if closed:  # opened at run time, which Rust does not know when dumping
+                data.update(extra)
         return data
 
     return core_schema.wrap_serializer_function_ser_schema(dump, info_arg=True)
+
+
+def _is_given(value: BaseModel, python_name: str, extra: Mapping[str, Any]) -> bool:
+    """Whether a field came; pydantic's set of those that did names unknown fields of the wire as well."""
+    if python_name not in value.model_fields_set:
+        return False
+    return python_name not in extra or getattr(value, python_name, None) is not None
 
 
 def _closed_below(types: Types) -> set[str]:

@@ -12,9 +12,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any, Final
 
+from ..jsonvalues import is_list, is_object
 from .accepts import Accepting, Definitions, TooMuch
 from .model import MISSING, Array, Map, Record, Ref, Tuple, Type, Union
-from .refs import is_list, is_object
 
 MAX_FILLED: Final = 10_000
 """Fields that are filled in within defaults, in one schema, each default counted by itself."""

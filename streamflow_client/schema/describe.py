@@ -32,12 +32,16 @@ from .model import (
     Union,
 )
 
-__all__ = ["annotation", "bounds", "default_text", "number_text", "signature"]
+__all__ = ["LONG_NAME", "annotation", "bounds", "default_text", "number_text", "signature"]
+
+LONG_NAME: Final = 100  # characters of a name of a field
 
 _LONG_DEFAULT: Final = 40  # characters of a default in a signature
 _LONG_LITERAL: Final = 40
 _LONG_NUMBER: Final = 128  # bits
+_LONG_PARAMETER: Final = 200
 _MANY: Final = 12  # values of a literal, members of a union
+_MANY_PARAMETERS: Final = 50
 
 _FORMATS: Final = {"date-time": "datetime", "date": "date", "time": "time", "uuid": "UUID"}
 
@@ -83,7 +87,9 @@ def _parameters(input: Types | None) -> str:
     if isinstance(record, Record):
         required = [field for field in record.fields if field.required]
         others = [field for field in record.fields if not field.required]
-        return ", ".join(map(_parameter, (*required, *others)))
+        ordered = [*required, *others]
+        told = [shown(_parameter(field), _LONG_PARAMETER) for field in ordered[:_MANY_PARAMETERS]]
+        return ", ".join(told if len(told) == len(ordered) else [*told, "…"])
     return f"input: {annotation(input.root)}, /"
 
 
@@ -93,7 +99,7 @@ def resolved(type: Type, types: Types) -> Type:
 
 
 def _parameter(field: Field) -> str:
-    text = f"{field.python_name}: {annotation(field.type)}"
+    text = f"{shown(field.python_name, LONG_NAME)}: {annotation(field.type)}"
     if field.required:
         return text
     return f"{text} = {'…' if field.default is MISSING else default_text(field.default)}"

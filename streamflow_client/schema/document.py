@@ -11,7 +11,6 @@ import re
 from typing import Any
 
 from pydantic_core import from_json
-from typing_extensions import TypeIs
 
 from ..text import shown
 
@@ -89,16 +88,6 @@ def _page(head: str) -> str:
     titled = f" titled {shown(repr(title[1].strip()), 80)}" if title else ""
     kind = "an HTML page" if re.match(r"<(!doctype )?html", head, re.IGNORECASE) else "HTML or XML"
     return f"{kind}{titled}"
-
-
-def is_object(value: Any) -> TypeIs[dict[str, Any]]:
-    """Whether a JSON value is an object."""
-    return isinstance(value, dict)
-
-
-def is_list(value: Any) -> TypeIs[list[Any]]:
-    """Whether a JSON value is a list."""
-    return isinstance(value, list)
 
 
 def kind(value: object) -> str:

@@ -16,12 +16,14 @@ from collections.abc import Generator, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, Final
 
+from ..jsonvalues import is_list, is_object
+from ..text import shown
 from .accepts import Accepting
 from .broken import BrokenSchema
 from .keywords import UNCHECKED_FORMATS, Help, Json, shape_of
 from .model import Literals, Nothing, Null, Schema, Text, Type
 from .patterns import Patterns
-from .refs import Document, is_list, is_object, step
+from .refs import Document, step
 from .shapes import NOWHERE, Entries, Items, Places, Shape, both, meant
 from .values import all_differ, count_fits, identity
 
@@ -84,7 +86,6 @@ class Graph:
     """All nodes of one schema.
 
     Attributes:
-        warnings: what could not be expressed, in the order in which it was met.
         inexact: places that allow more than the schema does.
     """
 
@@ -105,7 +106,7 @@ class Graph:
         self._merged_left = MAX_MERGED
         self._comparisons_left = MAX_ENUM_COMPARISONS
         self._depth = 0
-        self.warnings: dict[str, None] = {}
+        self._warned: dict[tuple[str, str], None] = {}
         self.inexact: set[str] = set()
 
     # what others ask
@@ -133,7 +134,12 @@ class Graph:
     def warn(self, place: str, what: str) -> None:
         """Note what is not checked at a place, once."""
         self.inexact.add(place)
-        self.warnings[f"#{place}: {what}"] = None
+        self._warned[place, what] = None
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What could not be expressed, in the order in which it was met; fit for a log."""
+        return tuple(f"{shown('#' + place)}: {what}" for place, what in self._warned)
 
     # places to atoms
 
@@ -356,7 +362,9 @@ class Graph:
         if key not in self._fitting:
             self._comparisons_left -= 1
             if self._comparisons_left < 0:
-                raise BrokenSchema("#" + node.entry, f"more than {MAX_ENUM_COMPARISONS:,} comparisons of values")
+                raise BrokenSchema(
+                    "#" + node.entry, f"more than {MAX_ENUM_COMPARISONS:,} comparisons of values"
+                )
             self._fitting[key] = self._head_fits(value, node.head)
         return self._fitting[key]
 

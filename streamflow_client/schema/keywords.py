@@ -11,12 +11,13 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
+from ..jsonvalues import is_list, is_object
 from ..text import shown
 from .accepts import text_fits
 from .broken import BrokenSchema
 from .model import FORMATS, Integer, Number, Text
 from .patterns import NoPattern, Patterns
-from .refs import is_list, is_object, step
+from .refs import step
 from .shapes import ANY, KINDS, NEVER, Entries, Items, Places, Shape, both_texts
 
 Json = Mapping[str, Any]

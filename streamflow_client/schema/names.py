@@ -87,5 +87,5 @@ def _is_field_name(name: str) -> bool:
 def _identifier(text: str, prefix: str) -> str:
     """What an identifier can keep of `text`, with `prefix` if it cannot begin so; "" if nothing is left."""
     normal = unicodedata.normalize("NFKC", text)
-    kept = unicodedata.normalize("NFKC", "".join(c for c in normal if f"a{c}".isidentifier()))
+    kept = unicodedata.normalize("NFKC", "".join(c for c in normal if f"a{c}".isidentifier())).strip("_")
     return kept if not kept or kept.isidentifier() else prefix + kept

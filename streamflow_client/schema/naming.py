@@ -12,8 +12,9 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
+from ..jsonvalues import is_list, is_object
 from .names import class_name
-from .refs import is_list, is_object, step, tokens
+from .refs import step, tokens
 
 MAX_TITLE: Final = 40  # characters; longer titles are sentences
 MAX_NAME: Final = 80

@@ -17,9 +17,10 @@ from itertools import islice
 from typing import Any
 from urllib.parse import quote, unquote
 
+from ..jsonvalues import is_list, is_object
 from ..text import shown, without_secrets
 from ..wire.request import origin_of
-from .document import is_list, is_object, kind
+from .document import kind
 from .flowspec import Broken, FlowSpec, checked_name, checked_schema
 from .model import Schema
 

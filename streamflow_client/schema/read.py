@@ -121,7 +121,7 @@ class _Reading:
             definitions=definitions,
             title=self._text((self._start,), "title"),
             description=self._text((self._start,), "description"),
-            warnings=tuple(self._graph.warnings),
+            warnings=self._graph.warnings,
         )
 
     def _check_size(self, root: Type, definitions: Mapping[str, Definition]) -> None:

@@ -9,8 +9,7 @@ from __future__ import annotations
 from typing import Any
 from urllib.parse import unquote
 
-from typing_extensions import TypeIs
-
+from ..jsonvalues import is_list, is_object
 from ..text import shown
 from .broken import BrokenSchema
 from .model import Schema
@@ -24,16 +23,6 @@ def step(pointer: str, *tokens: str | int) -> str:
 def tokens(pointer: str) -> list[str]:
     """The steps of a pointer, unescaped: first `~1`, then `~0`, as RFC 6901 §4 demands."""
     return [part.replace("~1", "/").replace("~0", "~") for part in pointer.split("/")[1:]]
-
-
-def is_object(value: Any) -> TypeIs[dict[str, Any]]:
-    """Whether a JSON value is an object."""
-    return isinstance(value, dict)
-
-
-def is_list(value: Any) -> TypeIs[list[Any]]:
-    """Whether a JSON value is a list."""
-    return isinstance(value, list)
 
 
 class Document:

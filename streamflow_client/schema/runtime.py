@@ -25,8 +25,8 @@ from pydantic_core import CoreSchema
 
 from . import model
 from .complaints import readable
-from .core import Core
-from .model import MISSING, Definition, Nothing, Record, Ref, Type, Types
+from .core import Core, refuses_extra
+from .model import MISSING, Definition, Record, Ref, Type, Types
 from .plain import either, plain_type
 from .signature import documentation, fields_to_parameters
 
@@ -138,10 +138,18 @@ class _World:
         return plain_type(type, self.types, self.classes)
 
     def schema(self, type: Type) -> CoreSchema:
-        return Core(self.types, self.classes, self._key, exact=self.role == "input").schema(type)
+        return self._core().schema(type)
 
     def class_schema(self, name: str) -> CoreSchema:
-        return Core(self.types, self.classes, self._key, exact=self.role == "input").class_schema(name)
+        return self._core().class_schema(name)
+
+    @property
+    def exact(self) -> bool:
+        """Whether fields that no schema speaks of are refused."""
+        return self.role == "input"
+
+    def _core(self) -> Core:
+        return Core(self.types, self.classes, self._key, exact=self.exact)
 
 
 _worlds: Final[dict[str, weakref.ref[_World]]] = {}
@@ -226,7 +234,7 @@ def _classes(world: _World) -> dict[str, type[FlowModel]]:
 def _class(world: _World, name: str, definition: Definition) -> type[FlowModel]:
     record = definition.type
     assert isinstance(record, Record)
-    closed = isinstance(record.extra, Nothing) or (world.role == "input" and not record.extra_said)
+    closed = refuses_extra(record, exact=world.exact)
     fields: dict[str, Any] = {field.python_name: (Any, _field_info(field)) for field in record.fields}
     class_ = create_model(
         name,

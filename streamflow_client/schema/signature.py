@@ -11,13 +11,15 @@ from collections.abc import Iterable, Mapping
 from copy import deepcopy
 from typing import Any, Final
 
-from ..text import one_line
-from .describe import annotation, default_text
+from ..text import excerpt, shown
+from .describe import LONG_NAME, annotation, default_text
 from .model import MISSING, Definition, Field
 
-__all__ = ["LEFT_OUT", "LeftOut", "documentation", "fields_to_parameters"]
+__all__ = ["LEFT_OUT", "LeftOut", "documentation", "fields_to_parameters", "paragraphs"]
 
 
+_LONG_LINE: Final = 1_000  # characters of a description that `help` shows
+_LONG_TEXT: Final = 10_000
 _SEPARATORS: Final = re.compile(r"[\s_-]+")
 
 
@@ -53,10 +55,15 @@ def _default(field: Field) -> Any:
     return LEFT_OUT if field.default is MISSING else deepcopy(field.default)  # a list is anybody's to change
 
 
+def paragraphs(text: str) -> str:
+    """A server's own text as help shows it: bounded, and nothing in it moves a cursor."""
+    return "\n".join(shown(line, _LONG_LINE) for line in excerpt(text, _LONG_TEXT).splitlines())
+
+
 def documentation(name: str, definition: Definition, fields: Iterable[Field]) -> str:
     """The docstring of a class: what the schema says of it, and of each field."""
     text = definition.description or _telling(definition.title, name)
-    told = "\n".join(map(one_line, text.splitlines()))
+    told = paragraphs(text)
     lines = list(map(_field_line, fields))
     listed = "\n".join(["Fields:", *lines]) if lines else ""
     return "\n\n".join(part for part in (told, listed) if part)
@@ -65,10 +72,12 @@ def documentation(name: str, definition: Definition, fields: Iterable[Field]) ->
 def _field_line(field: Field) -> str:
     default = "…" if field.default is MISSING else default_text(field.default)
     value = "" if field.required else f" = {default}"
-    wire = f" [{field.name!r}]" if field.name != field.python_name else ""
+    wire = f" [{shown(repr(field.name), LONG_NAME)}]" if field.name != field.python_name else ""
     text = field.description or _telling(field.title, field.name, field.python_name)
-    told = one_line(" ".join(text.split()))
-    return f"    {field.python_name}: {annotation(field.type)}{value}{wire}{': ' if told else ''}{told}"
+    told = " ".join(excerpt(text, _LONG_TEXT).split())
+    name = shown(field.python_name, LONG_NAME)
+    line = f"    {name}: {annotation(field.type)}{value}{wire}{': ' if told else ''}{told}"
+    return shown(line, _LONG_LINE)
 
 
 def _telling(title: str, *names: str) -> str:

@@ -33,9 +33,10 @@ def identity(value: Any) -> Hashable:
     return value if isinstance(value, Hashable) else id(value)
 
 
-def all_differ(values: list[Any]) -> bool:
+def all_differ(values: Iterable[Any]) -> bool:
     """Whether no two of the values are equal."""
-    return len(set(map(identity, values))) == len(values)
+    keys = list(map(identity, values))
+    return len(set(keys)) == len(keys)
 
 
 def count_fits(count: int, least: int | None, most: int | None) -> bool:

@@ -26,7 +26,7 @@ from pydantic.errors import PydanticUndefinedAnnotation, PydanticUserError
 from pydantic_core import PydanticSerializationError
 from typing_extensions import TypeIs, TypeVar
 
-from .frames import is_object
+from ..jsonvalues import is_object
 
 __all__ = ["UNSET", "VERBATIM", "Codec", "Decoder", "Unset", "is_not_json"]
 

@@ -26,8 +26,8 @@ from dataclasses import dataclass
 from typing import Any, Literal, Protocol
 
 from pydantic_core import from_json, to_json
-from typing_extensions import TypeIs
 
+from ..jsonvalues import is_object
 from .sse import Event, EventDecoder, EventTooLarge
 
 __all__ = [
@@ -44,7 +44,6 @@ __all__ = [
     "callable_answer",
     "failure_of",
     "is_failure",
-    "is_object",
     "names_status",
     "reflection_answer",
     "reframe",
@@ -454,16 +453,6 @@ def _status_name(told: Any) -> str | None:
         return told or None
     is_code = isinstance(told, int) and not isinstance(told, bool) and 0 < told < len(GRPC_CODES)
     return GRPC_CODES[told] if is_code else None
-
-
-def is_list(value: Any) -> TypeIs[list[Any]]:
-    """Whether a parsed JSON value is an array."""
-    return isinstance(value, list)
-
-
-def is_object(value: Any) -> TypeIs[dict[str, Any]]:
-    """Whether a parsed JSON value is an object."""
-    return isinstance(value, dict)
 
 
 def _text(value: Any) -> str:

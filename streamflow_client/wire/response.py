@@ -16,8 +16,9 @@ from typing import Any
 
 from pydantic_core import from_json
 
+from ..jsonvalues import is_list, is_object
 from ..text import shown
-from .frames import GRPC_CODES, Failure, Malformed, failure_of, is_list, is_object, names_status
+from .frames import GRPC_CODES, Failure, Malformed, failure_of, names_status
 
 # https://github.com/googleapis/googleapis/blob/master/google/rpc/code.proto, and for the ranges the
 # mapping of HTTP to gRPC in grpc/grpc doc/http-grpc-status-mapping.md and Google's API clients.
