@@ -556,7 +556,11 @@ model_records = st.builds(
 
 
 @settings(
-    max_examples=250, derandomize=True, database=None, deadline=None, suppress_health_check=[*HealthCheck]
+    max_examples=150,
+    derandomize=True,
+    database=None,
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.filter_too_much],
 )
 @given(model_types, st.tuples(model_records, model_records), st.lists(json_values, min_size=12, max_size=12))
 def test_what_is_accepted_is_what_run_time_types_take(
