@@ -556,7 +556,7 @@ model_records = st.builds(
 
 
 @settings(
-    max_examples=150,
+    max_examples=80,
     derandomize=True,
     database=None,
     deadline=None,

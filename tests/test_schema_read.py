@@ -876,7 +876,7 @@ JSON: st.SearchStrategy[Any] = st.recursive(
 )
 
 
-@settings(max_examples=400, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=200, suppress_health_check=[HealthCheck.too_slow])
 @given(st.dictionaries(KEYS, JSON, min_size=1, max_size=5) | JSON)
 def test_whatever_comes_is_read_or_refused_and_always_alike(schema: Any) -> None:
     try:
