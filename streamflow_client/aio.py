@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from time import monotonic
 from types import TracebackType
-from typing import Any, Generic, NoReturn, Self, cast, overload
+from typing import Any, Generic, Self, cast, overload
 
 from httpx_sse import ServerSentEvent
 from typing_extensions import TypeForm, TypeVar
@@ -21,7 +21,7 @@ from .aio_stream import AsyncFlowStream, Http
 from .calls import KEEP, Auth, Keep, Settings
 from .calls import AsyncHeaderSource as HeaderSource
 from .discovery import Discovery, Source
-from .errors import DiscoveryError, FlowError
+from .errors import FlowError
 from .flowdef import FlowDef
 from .found import FoundFlow
 from .options import DEFAULT_MAX_EVENT_BYTES, DEFAULT_MAX_RESPONSE_BYTES, Retry, Timeout
@@ -394,7 +394,10 @@ class _LateFlow(AsyncDiscoveredFlow):
     def stream_events(
         self, input: Any | Unset = UNSET, /, **fields: Any
     ) -> AsyncFlowStream[ServerSentEvent, None]:
-        return self._later(lambda flow: flow.stream_events(input, **fields))
+        return self._later(
+            lambda flow: flow.stream_events(input, **fields),
+            lambda flow, value: flow._event_session(value),  # noqa: SLF001 - its own kind
+        )
 
     def resume(self, ticket: Ticket | str, /) -> AsyncFlowStream[Any, Any]:
         return self._later(lambda flow: flow.resume(ticket))
@@ -418,7 +421,11 @@ class _LateFlow(AsyncDiscoveredFlow):
         return found.of(AsyncDiscoveredFlow)(self._http, self._settings, found)
 
     def _later(
-        self, start: Callable[[AsyncDiscoveredFlow], AsyncFlowStream[ChunkT, OutputT]]
+        self,
+        start: Callable[[AsyncDiscoveredFlow], AsyncFlowStream[ChunkT, OutputT]],
+        again: Callable[[AsyncDiscoveredFlow, Any], Session[ChunkT, OutputT]] = (
+            lambda flow, value: flow._session(value, streaming=True)  # noqa: SLF001
+        ),
     ) -> AsyncFlowStream[ChunkT, OutputT]:
         """A stream that is started once its flow is known; at once, if it is by now."""
         if self._finder.discovery.known() is not None:
@@ -428,11 +435,11 @@ class _LateFlow(AsyncDiscoveredFlow):
             await self._finder.catalog(anew=False)
             return start(self._known())
 
-        def too_early(_: Any) -> NoReturn:
-            raise DiscoveryError(f"flow {self._name!r} is not known yet: it cannot be restarted")
+        def restarted(value: Any) -> Session[ChunkT, OutputT]:
+            return again(self._known(), value)
 
         session = calls.late_session(self._settings, self._name)
-        return AsyncFlowStream(self._http, self._settings, session, too_early, find)
+        return AsyncFlowStream(self._http, self._settings, session, restarted, find)
 
 
 class _Finder:

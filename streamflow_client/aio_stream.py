@@ -145,6 +145,7 @@ class AsyncFlowStream(Generic[ChunkT, OutputT]):
             self._session.settle(monotonic())
             with CancelScope(shield=True):
                 await self._end()
+            self._find = None  # the flow is known by now
             self._run(session)
         finally:
             self._reader.release()
@@ -404,7 +405,7 @@ class Http:
             content=action.body,
             extensions={"timeout": time_outs(settings.timeout, exchange)},
         )
-        calls.strip_foreign(settings, action.url, request.headers, action.headers)
+        calls.strip_foreign(settings, action.url, request, action.headers)
         return request
 
     async def send(self, settings: Settings, exchange: Exchange, request: httpx.Request) -> httpx.Response:

@@ -196,18 +196,20 @@ def check_headers(headers: Any) -> None:
             raise ValueError(f"header {name!r}: its value {what}")
 
 
-def strip_foreign(settings: Settings, url: str, headers: Any, own: dict[str, str]) -> None:
+def strip_foreign(settings: Settings, url: str, request: Any, own: dict[str, str]) -> None:
     """Take from a request to another origin what a caller's own client puts into each: it may be secret.
 
     Args:
-        headers: of the request, as the HTTP library built it.
-        own: what this library sends.
+        url: where it goes, without the client's own parameters.
+        request: as the HTTP library, httpx or httpx2, built it.
+        own: the headers that this library sends.
     """
     if same_origin(settings.base, url):
         return
+    request.url = type(request.url)(url)
     kept = {name.lower() for name in own} | _OF_HTTP
-    for name in {name.lower() for name in headers} - kept:
-        del headers[name]
+    for name in {name.lower() for name in request.headers} - kept:
+        del request.headers[name]
 
 
 _OF_HTTP = frozenset({"host", "content-length", "connection", "user-agent"})

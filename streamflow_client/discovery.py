@@ -110,7 +110,7 @@ class Discovery:
         try:
             catalog = (yield from self._fetched()) if self.is_remote else self._local()
         except FlowError as error:
-            if not isinstance(error, FlowCancelledError):
+            if not _is_own(error):
                 self._failure = asker, copy(error)  # without its traceback, which holds the caller's frames
             raise
         else:
@@ -192,6 +192,12 @@ class Discovery:
             (root + OPENAPI, "callable"),
             (root + ACTIONS, "reflection" if place == mine else self._protocol),
         ]
+
+
+def _is_own(error: FlowError) -> bool:
+    """Whether it tells of who asked, not of the server: cancelled, or out of one's own time."""
+    timed_out = isinstance(error, FlowTimeoutError) and error.clock == "total"
+    return timed_out or isinstance(error, FlowCancelledError)
 
 
 def _is_attribute(name: str) -> bool:

@@ -360,7 +360,7 @@ class Http:
             content=action.body,
             extensions={"timeout": time_outs(settings.timeout, exchange)},
         )
-        calls.strip_foreign(settings, action.url, request.headers, action.headers)
+        calls.strip_foreign(settings, action.url, request, action.headers)
         return request
 
     def send(self, settings: Settings, exchange: Exchange, request: httpx.Request) -> httpx.Response:

@@ -53,6 +53,11 @@ HAND_PICKED: dict[str, Row] = {
     "not true": ({"not": True}, (), (None, 1)),
     "not false": ({"type": "string", "not": False}, ("a",), (1,)),
     # values
+    "enum of mixed kinds with a format": (
+        {"format": "date-time", "enum": ["2024-05-01T12:30:00Z", None, 3]},
+        ("2024-05-01T12:30:00Z", None, 3),
+        ("2024-05-01T12:30:01Z", False, 4, "x"),
+    ),
     "enum of texts": ({"enum": ["a", "b"]}, ("a", "b"), ("c", "", None, 1)),
     "enum of mixed kinds": (
         {"enum": ["a", 1, 1.5, True, None, [1, "x"], {"k": [2]}]},

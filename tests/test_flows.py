@@ -497,7 +497,11 @@ def test_a_client_of_the_callers_keeps_its_secrets_from_another_origin(
     driver: Driver, stub: StubServer
 ) -> None:
     kind = httpx.Client if driver.name == "sync" else httpx.AsyncClient
-    own = kind(headers={"Authorization": "secret", "X-Own": "secret"}, cookies={"sid": "secret"})
+    own = kind(
+        headers={"Authorization": "secret", "X-Own": "secret"},
+        cookies={"sid": "secret"},
+        params={"key": "secret"},
+    )
     with StubServer("go") as other:
         declared(other)
         with driver.client(stub, catalog=other.url, http_client=own) as client:
@@ -505,6 +509,8 @@ def test_a_client_of_the_callers_keeps_its_secrets_from_another_origin(
             assert client.flow("shout", path=f"{other.url}/shout")("b") == "B"
     for request in other.requests:
         assert set(request.headers) <= HTTPS_OWN
+        assert request.query == ""
+    assert stub.requests[-1].query == "key=secret"
     assert stub.requests[-1].headers["x-own"] == "secret"
 
 
@@ -714,10 +720,16 @@ def test_a_late_stream_restarts_once_its_flow_is_known(driver: Driver, stub: Stu
         stream = client.flows["my-flow/v2"].stream([1])
         with pytest.raises(DiscoveryError, match="not known yet"):
             stream.restart([2])
+        stopped = client.flows["my-flow/v2"].stream([1])
+        events = client.flows["my-flow/v2"].stream_events([1])
         assert list(stream) == [1]
         stream.restart([2, 3])
         assert list(stream) == [2, 3]
-        stream.close()
+        stopped.cancel()
+        stopped.restart([4])
+        assert list(stopped) == [4]
+        events.restart([5])
+        assert [json.loads(event.data) for event in events] == [{"message": 5}, {"result": 5}]
 
 
 def test_a_flow_waits_for_nothing_when_it_is_cancelled_before_its_lookup(stub: StubServer) -> None:

@@ -218,13 +218,13 @@ async def test_3000_cancellations_in_every_phase_leave_the_pool_whole(
 @pytest.mark.parametrize("anyio_backend", ["asyncio"])
 async def test_1000_calls_over_connections_closed_around_our_expiry() -> None:
     """A machine that stands still for a tenth of a second may lose a connection: the best of three counts."""
-    for _ in range(3):
+    rounds: list[int] = []
+    while len(rounds) < 3 and min(rounds, default=2) > 1:
         failures = await failures_around_the_expiry(clients=100, calls=10)
         assert {type(error) for error in failures} <= {StreamInterruptedError}
         assert all("reused connection" in str(error) for error in failures)
-        if len(failures) <= 1:
-            return
-    pytest.fail(f"of 1,000 calls failed: {failures}")
+        rounds.append(len(failures))
+    assert min(rounds) <= 1, f"failures of 1,000 calls, by round: {rounds}"
 
 
 async def failures_around_the_expiry(*, clients: int, calls: int) -> list[FlowError]:

@@ -21,7 +21,7 @@ from uuid import UUID
 import pytest
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
-from streamflow_client.schema.complaints import readable
+from streamflow_client.schema.complaints import BY_LETTER, readable
 from streamflow_client.schema.describe import annotation, signature
 from streamflow_client.schema.model import (
     MISSING,
@@ -628,6 +628,14 @@ TANGLED: list[tuple[str, dict[str, Type]]] = [
         | {"V": record(optional("child", Ref("T")))},
     ),
     (
+        "one member of two closed ones",
+        {
+            "T": Union((Ref("W"), Ref("X"))),
+            "W": closed(optional("a", Integer()), optional("b", Integer()), optional("child", Ref("T"))),
+            "X": closed(field("z", Integer())),
+        },
+    ),
+    (
         "a ladder",
         dict[str, Type]({f"L{n}": Union((Ref(f"P{n}"), Ref(f"Q{n}"))) for n in range(60)})
         | {f"P{n}": record(optional("a", Integer()), optional("child", Ref(f"L{n + 1}"))) for n in range(60)}
@@ -1001,3 +1009,25 @@ def test_classes_die_when_nobody_uses_them() -> None:
     del value
     gc.collect()
     assert class_() is None
+
+
+@pytest.mark.parametrize(
+    ("members", "twice"),
+    [
+        ((Ref("A"), Text()), False),
+        ((Ref("A"), Array(Ref("A")), Integer(), Null()), False),
+        ((Ref("A"), Ref("B")), True),
+        ((Ref("A"), Map(Text())), True),
+        ((Ref("A"), Anything()), True),
+    ],
+)
+def test_only_members_of_one_kind_are_asked_by_the_letter_first(
+    members: tuple[Type, ...], twice: bool
+) -> None:
+    """Asked twice at every level of a value, a single recursive member would take quadratic time and more."""
+    definitions: dict[str, Type] = {
+        "A": closed(optional("a", Integer()), optional("more", Ref("T"))),
+        "B": closed(optional("b", Integer())),
+        "T": Union(members),
+    }
+    assert (BY_LETTER in str(adapter(Ref("T"), **definitions).core_schema)) is twice

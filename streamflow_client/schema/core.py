@@ -208,15 +208,21 @@ class _Writer:
             return core_schema.nullable_schema(self.write(rest[0] if len(rest) == 1 else Union(rest)))
         if type.exclusive:
             return self._exclusive(type)
-        if self._letter or not self._core.may_open(type):
+        if self._letter or not self._core.may_open(type) or self._differ_in_kind(type.members):
             return self._smart(type)
         message = "Input fits no type of the union to the letter"
         letter = scalars.told(self._by_letter(self._smart, type), BY_LETTER, message)
         choices = [(letter, "to the letter"), (self._smart(type), annotation(type))]
         return core_schema.union_schema([*choices], mode="left_to_right", serialization=scalars.ANY)
 
+    def _differ_in_kind(self, members: tuple[Type, ...]) -> bool:
+        """Whether what a value is decides which member it can be: then nothing is asked by the letter."""
+        kinds = [_KINDS.get(self._resolved(member).__class__) for member in members]
+        return None not in kinds and len(set(kinds)) == len(kinds)
+
     def _smart(self, type: Union) -> CoreSchema:
-        heavy = self._core.tangles.heavy_members(type, self._within)
+        twice = self._core.may_open(type) and not self._differ_in_kind(type.members)
+        heavy = self._core.tangles.heavy_members(type, self._within, twice=twice)
         if not heavy:
             return self._one_of(type.members)
         light = tuple(member for member in type.members if member not in heavy)
@@ -243,7 +249,7 @@ class _Writer:
             tag: core_schema.no_info_before_validator_function(_value_of, member)
             for tag, member in tagged.items()
         }
-        tangled = bool(self._core.tangles.heavy_members(type, self._within))
+        tangled = bool(self._core.tangles.heavy_members(type, self._within, twice=True))
         check = checks.trials(len(members), choose, letter=self._letter, tangled=tangled)
         asked = core_schema.tagged_union_schema(choices, _tag_of)
         return core_schema.no_info_wrap_validator_function(check, asked, serialization=scalars.ANY)
@@ -310,6 +316,19 @@ def _unique(schema: CoreSchema) -> CoreSchema:
 
 def _same(value: Any) -> Any:
     return value
+
+
+_KINDS: Mapping[type[Any], str] = {
+    Null: "null",
+    Boolean: "boolean",
+    Integer: "number",
+    Number: "number",
+    Text: "string",
+    Array: "array",
+    Tuple: "array",
+    Map: "object",
+    Record: "object",
+}
 
 
 def _value_of(trial: checks.Trial) -> Any:

@@ -80,7 +80,7 @@ def shape_of(schema: Json, place: str, help_: Help) -> Shape | None:
             help_.warn(place, f"`{word}` is not checked")
     types = _types(schema, place, help_)
     hinted = frozenset(kind for kind, words in KEYWORDS.items() if not words.isdisjoint(schema))
-    if _format(schema):
+    if _format(schema) and _names_texts_only(schema):
         hinted |= {"string"}
     if types is None and not hinted:
         return None
@@ -216,6 +216,12 @@ def _truth(schema: Json, place: str, word: str) -> bool:
     if not isinstance(value, bool):
         raise _broken(place, word, "is neither true nor false")
     return value
+
+
+def _names_texts_only(schema: Json) -> bool:
+    """Whether no `enum` says that there are other values than texts, too."""
+    values = schema.get("enum")
+    return not is_list(values) or all(isinstance(value, str) for value in values)
 
 
 # objects

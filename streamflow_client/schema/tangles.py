@@ -56,14 +56,15 @@ class Tangles:
                 self._weight |= dict.fromkeys(group, 0)
                 self._weight |= dict.fromkeys(group, max(map(self._weighed, meant.values())))
 
-    def heavy_members(self, union: Union, within: str | None) -> list[Type]:
-        """The members, two or more, that make a union tangled; empty where it is not.
+    def heavy_members(self, union: Union, within: str | None, *, twice: bool = False) -> list[Type]:
+        """The members that make a union tangled, two or more; empty where it is not.
 
         Args:
             within: the definition that the union is a part of.
+            twice: each member is tried in two ways, so that a single one is enough.
         """
         heavy = [member for member in union.members if self._is_heavy(member, within)]
-        return heavy if len(heavy) > 1 and union.discriminator is None else []
+        return heavy if len(heavy) > (0 if twice else 1) and union.discriminator is None else []
 
     def _is_heavy(self, type: Type, within: str | None) -> bool:
         group = -1 if within is None else self._group[within]
