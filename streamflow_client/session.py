@@ -653,7 +653,7 @@ class Session(Generic[ChunkT, OutputT]):
 
     def _timeout_error(self, clock: Clock) -> FlowTimeoutError:
         seconds: float | None = getattr(self._clocks.timeout, clock, None)  # None: a clock of the http_client
-        within = "" if seconds is None else f" within {seconds:g} s"
+        within = "" if seconds is None else f" within {round(seconds, 3):g} s"
         return FlowTimeoutError(SAYS[clock] + within, clock=clock)
 
     # --- ending --------------------------------------------------------------------------------------
