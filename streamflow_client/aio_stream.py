@@ -405,7 +405,8 @@ class Http:
             content=action.body,
             extensions={"timeout": time_outs(settings.timeout, exchange)},
         )
-        calls.strip_foreign(settings, action.url, request, action.headers)
+        if not self.owned:  # ours adds nothing of a caller's
+            calls.strip_foreign(settings, action.url, request, action.headers)
         return request
 
     async def send(self, settings: Settings, exchange: Exchange, request: httpx.Request) -> httpx.Response:

@@ -56,8 +56,11 @@ class FlowDef(Generic[InputT, ChunkT, OutputT]):
     def codec(self, *, strict: bool) -> Codec[InputT, ChunkT, OutputT]:
         """The flow's codec, built once for each strictness."""
         if strict not in self._codecs:
-            self._codecs[strict] = Codec(self.name, self.input, self.chunk, self.output, strict=strict)
+            self._codecs[strict] = self._new_codec(strict=strict)
         return self._codecs[strict]
+
+    def _new_codec(self, *, strict: bool) -> Codec[InputT, ChunkT, OutputT]:
+        return Codec(self.name, self.input, self.chunk, self.output, strict=strict)
 
     def __repr__(self) -> str:
         forms = (self.input, self.chunk, self.output)

@@ -18,8 +18,9 @@ from .errors import DiscoveryError
 from .flowdef import FlowDef
 from .schema.complaints import readable
 from .schema.flowspec import FlowSpec
-from .schema.model import Anything, Map, Record, Ref, Schema, Type, Types, Union
+from .schema.model import Anything, Map, Record, Schema, Types
 from .schema.names import class_name
+from .schema.walk import alternatives, resolved
 from .wire.codec import Codec
 
 if TYPE_CHECKING:  # what reads schemas is imported with the first flow: many clients discover none
@@ -80,13 +81,9 @@ class FoundFlow(FlowDef[Any, Any, Any]):
         )
         self._classes: dict[type, type] = {}
 
-    def codec(self, *, strict: bool) -> Codec[Any, Any, Any]:
-        """The flow's codec; strict means to the letter of the schemas."""
-        if strict not in self._codecs:
-            self._codecs[strict] = Codec(
-                self.name, self.input, self.chunk, self.output, strict=strict, explain=readable
-            )
-        return self._codecs[strict]
+    def _new_codec(self, *, strict: bool) -> Codec[Any, Any, Any]:
+        """Strict means to the letter of the schemas."""
+        return Codec(self.name, self.input, self.chunk, self.output, strict=strict, explain=readable)
 
     @property
     def takes_record(self) -> bool:
@@ -97,7 +94,10 @@ class FoundFlow(FlowDef[Any, Any, Any]):
     def takes_fields(self) -> bool:
         """Whether the input is, or may be, an object."""
         types = self.types.input
-        return types is None or _may_be_object(types.root, types, set())
+        if types is None:
+            return True
+        may_be = alternatives(types.root, types.definitions)
+        return any(isinstance(each, Anything | Map | Record) for each in may_be)
 
     def unknown_fields(self, names: set[str]) -> list[str]:
         """Those of `names` that the input's schema does not name, though it may tolerate them."""
@@ -129,12 +129,12 @@ class FoundFlow(FlowDef[Any, Any, Any]):
 
     def documentation(self) -> str:
         """What `help` tells: the call, the description, and the fields of the types that have some."""
+        from .schema.signature import paragraphs
+
         built = (self._input, self._chunk, self._output)
         models = [each.model for each in built if each is not None and each.model is not None]
         named = {model.__name__: model.__doc__ for model in models}
         parts = [f"{name}:\n{indent(text, '    ')}" for name, text in named.items() if text]
-        from .schema.signature import paragraphs
-
         told = paragraphs(self.spec.description)
         return "\n\n".join(part for part in (self.types.signature, told, *parts) if part)
 
@@ -180,26 +180,15 @@ def _class_name(spec: FlowSpec, role: Role) -> str:
 
 def _record(types: Types | None) -> Record | None:
     """What the root is, if it is an object with known fields."""
-    from .schema.describe import resolved
-
-    root = None if types is None else resolved(types.root, types)
+    root = None if types is None else resolved(types.root, types.definitions)
     return root if isinstance(root, Record) else None
-
-
-def _may_be_object(root: Type, types: Types, seen: set[str]) -> bool:
-    if isinstance(root, Ref):
-        again = root.name in seen
-        seen.add(root.name)
-        return not again and _may_be_object(types.definitions[root.name].type, types, seen)
-    if isinstance(root, Union):
-        return any(_may_be_object(member, types, seen) for member in root.members)
-    return isinstance(root, (Anything, Map, Record))
 
 
 def _described_class(flow_class: type[FlowT], found: FoundFlow) -> type[FlowT]:
     members: dict[str, Any] = {"__doc__": found.documentation(), "__module__": flow_class.__module__}
+    signature = found.signature()
     for name in ("__call__", "stream"):
-        members[name] = _with_signature(getattr(flow_class, name), found.signature())
+        members[name] = _with_signature(getattr(flow_class, name), signature)
     return cast("type[FlowT]", type(class_name(found.name), (flow_class,), members))
 
 

@@ -11,10 +11,11 @@ import textwrap
 from collections.abc import Callable, Iterator
 from itertools import count
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import pytest
 
+from shell import Cli, command_line, plain_surroundings
 from streamflow_client import __version__
 from streamflow_client.cli import main
 from streamflow_client.cli.exits import MEANINGS, ExitCode
@@ -25,33 +26,14 @@ MODULE = Path(__file__).parent.parent / "streamflow_client" / "__main__.py"
 PROGRAM = [sys.executable, "-W", "error", "-m", "streamflow_client"]
 
 
-class Ended(NamedTuple):
-    code: int
-    out: str
-    err: str
-
-
-Cli = Callable[..., Ended]
-
-
 @pytest.fixture(autouse=True)
 def _plain_surroundings(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("STREAMFLOW_TOKEN", "FORCE_COLOR", "TTY_COMPATIBLE", "PYTHONIOENCODING"):
-        monkeypatch.delenv(name, raising=False)
-    monkeypatch.setenv("NO_COLOR", "1")
-    monkeypatch.setenv("COLUMNS", "100")
+    plain_surroundings(monkeypatch, columns=100)
 
 
 @pytest.fixture
 def cli(capsys: pytest.CaptureFixture[str]) -> Cli:
-    """Run a command in this process."""
-
-    def run(*words: str) -> Ended:
-        code = main(words)
-        out, err = capsys.readouterr()
-        return Ended(code, out, err)
-
-    return run
+    return command_line(capsys)
 
 
 @pytest.fixture

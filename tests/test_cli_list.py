@@ -7,14 +7,14 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 from time import monotonic
-from typing import Any, NamedTuple, NoReturn
+from typing import Any, NoReturn
 
 import jsonschema_rs
 import pytest
 from pydantic import BaseModel, Field
 
+from shell import Cli, command_line, plain_surroundings
 from streamflow_client import Client, FlowTimeoutError
-from streamflow_client.cli import main
 from streamflow_client.cli.conversion import is_text, typed, untyped
 from streamflow_client.cli.exits import ExitCode
 from streamflow_client.cli.listing import self_contained
@@ -30,36 +30,14 @@ NOT_KNOWN = "which are not known"
 EVIL = "\x1b]0;evil\x07\u202e"
 
 
-class Ended(NamedTuple):
-    code: int
-    out: str
-    err: str
-
-    @property
-    def told(self) -> str:
-        """Standard error without the frames and line breaks of a terminal."""
-        return " ".join(self.err.replace("│", " ").split())
-
-
-Cli = Callable[..., Ended]
-
-
 @pytest.fixture(autouse=True)
 def _plain_surroundings(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("STREAMFLOW_TOKEN", "FORCE_COLOR", "TTY_COMPATIBLE", "PYTHONIOENCODING"):
-        monkeypatch.delenv(name, raising=False)
-    monkeypatch.setenv("NO_COLOR", "1")
-    monkeypatch.setenv("COLUMNS", "60")
+    plain_surroundings(monkeypatch, columns=60)
 
 
 @pytest.fixture
 def cli(capsys: pytest.CaptureFixture[str]) -> Cli:
-    def run(*words: str) -> Ended:
-        code = main(words)
-        out, err = capsys.readouterr()
-        return Ended(code, out, err)
-
-    return run
+    return command_line(capsys)
 
 
 class Order(BaseModel):

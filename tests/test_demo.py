@@ -11,6 +11,7 @@ from itertools import pairwise
 import pytest
 from rich.console import Console
 
+from shell import plain_surroundings
 from streamflow_client.cli import main
 from streamflow_client.cli.demo import STEPS, Stage, play, source_of, title_of
 from streamflow_client.cli.exits import ExitCode
@@ -20,10 +21,7 @@ DEMO = [sys.executable, "-W", "error", "-m", "streamflow_client", "demo"]
 
 @pytest.fixture(autouse=True)
 def _plain_surroundings(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("FORCE_COLOR", "TTY_COMPATIBLE", "PYTHONIOENCODING"):
-        monkeypatch.delenv(name, raising=False)
-    monkeypatch.setenv("NO_COLOR", "1")
-    monkeypatch.setenv("COLUMNS", "100")
+    plain_surroundings(monkeypatch, columns=100)
 
 
 def test_every_step(capsys: pytest.CaptureFixture[str]) -> None:

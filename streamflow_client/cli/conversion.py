@@ -6,13 +6,14 @@ they are valid, which the flow's own types decide.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from pydantic_core import from_json
 
 from ..schema.accepts import accepts
-from ..schema.model import Anything, Literals, Map, Record, Ref, Text, Type, Types, Union
+from ..schema.model import Anything, Literals, Map, Record, Text, Type, Types
+from ..schema.walk import alternatives
 
 
 def untyped(texts: Mapping[str, str]) -> dict[str, Any]:
@@ -22,7 +23,9 @@ def untyped(texts: Mapping[str, str]) -> dict[str, Any]:
 
 def typed(texts: Mapping[str, str], types: Types) -> list[tuple[str, Any]]:
     """Wire names and values. A text stays as it is where its field takes texts and nothing else."""
-    objects = [type_ for type_ in _members(types.root, types) if isinstance(type_, Record | Map)]
+    objects = [
+        type_ for type_ in alternatives(types.root, types.definitions) if isinstance(type_, Record | Map)
+    ]
     fields = ((text, *_field(key, objects)) for key, text in texts.items())
     return [(name, _value(text, known, types)) for text, name, known in fields]
 
@@ -33,7 +36,7 @@ def is_text(word: str, types: Types) -> bool:
     JSON in quotation marks is JSON, whether it fits or not.
     """
     value = _json(word, word)
-    if not any(map(_takes_text, _members(types.root, types))):
+    if not any(map(_takes_text, alternatives(types.root, types.definitions))):
         return False
     if isinstance(value, str):
         return value == word  # else there were quotation marks around it
@@ -57,7 +60,7 @@ def _field(key: str, objects: list[Record | Map]) -> tuple[str, list[Type]]:
 
 def _value(text: str, known: list[Type], types: Types) -> Any:
     """JSON where that fits, else the text. Where neither does: what the error can tell most about."""
-    members = [member for type_ in known for member in _members(type_, types)]
+    members = [member for type_ in known for member in alternatives(type_, types.definitions)]
     if Anything() in members:
         return _json(text, text)
     value = _json(text, text)
@@ -71,18 +74,6 @@ def _takes_text(type_: Type) -> bool:
     if isinstance(type_, Literals):
         return any(isinstance(value, str) for value in type_.values)
     return isinstance(type_, Text)
-
-
-def _members(type_: Type, types: Types) -> Iterator[Type]:
-    """What a type may be, references and unions resolved. No type is an alternative of itself."""
-    match type_:
-        case Ref(name):
-            yield from _members(types.definitions[name].type, types)
-        case Union(members):
-            for member in members:
-                yield from _members(member, types)
-        case _:
-            yield type_
 
 
 def _json(text: str, otherwise: Any) -> Any:

@@ -13,8 +13,8 @@ from collections.abc import Callable
 from time import monotonic
 from typing import Any
 
-from ..calls import input_of
-from ..errors import DiscoveryError, FlowError, FlowTimeoutError, StreamInterruptedError
+from ..calls import MOMENT, input_of
+from ..errors import DiscoveryError, FlowError, FlowTimeoutError
 from ..found import FoundFlow
 from ..options import Timeout
 from ..schema.model import Types
@@ -93,7 +93,7 @@ def _discovers(client: Client, server: Server) -> bool:
     """Whether the server tells of its flows; a catalog that was named has to be there."""
     try:
         client.with_options(timeout=_patience(server.timeout)).discover()
-    except (DiscoveryError, FlowTimeoutError, StreamInterruptedError) as error:
+    except (DiscoveryError, FlowTimeoutError) as error:
         if server.catalog is not None or _is_out_of_reach(error):
             raise
         why = error.__cause__ if isinstance(error, DiscoveryError) else error
@@ -120,7 +120,7 @@ def _patience(timeout: float | None) -> Timeout:
 
 def time_left(timeout: float | None, begun: float) -> Timeout:
     """For the call itself: what is left of the seconds for the whole command."""
-    return Timeout(total=None if timeout is None else max(begun + timeout - monotonic(), 0.001))
+    return Timeout(total=None if timeout is None else max(begun + timeout - monotonic(), MOMENT))
 
 
 def _input(flow: Flow[Any, Any, Any], given: Any | Pairs | Word | Unset) -> Any | Unset:

@@ -46,7 +46,8 @@ from .model import (
     Types,
     Union,
 )
-from .tangles import Tangles, names_in
+from .tangles import Tangles
+from .walk import names_in, resolved
 
 __all__ = ["Core", "refuses_extra"]
 
@@ -68,7 +69,7 @@ class Core:
     def __init__(
         self, types: Types, classes: Mapping[str, type[BaseModel]], prefix: str, *, exact: bool
     ) -> None:
-        self._definitions = types.definitions
+        self.definitions = types.definitions
         self._classes = classes
         self._prefix = prefix
         self._exact = exact
@@ -93,9 +94,6 @@ class Core:
         if self.opens(name):
             root = core_schema.no_info_after_validator_function(_same, root)
         return core_schema.definitions_schema(root, writer.definitions())
-
-    def definition(self, name: str) -> Type:
-        return self._definitions[name].type
 
     def class_of(self, name: str) -> type[BaseModel]:
         return self._classes[name]
@@ -154,7 +152,7 @@ class _Writer:
         return written
 
     def _definition(self, name: str) -> CoreSchema:
-        meant = self._core.definition(name)
+        meant = self._core.definitions[name].type
         reference = self._core.reference(name, self._letter)
         if isinstance(meant, Record):
             return self._record(name, meant, reference)
@@ -271,7 +269,7 @@ class _Writer:
         return core_schema.tagged_union_schema(choices, [[name] for name in names], serialization=scalars.ANY)
 
     def _resolved(self, type: Type) -> Type:
-        return self._resolved(self._core.definition(type.name)) if isinstance(type, Ref) else type
+        return resolved(type, self._core.definitions)
 
     def _ref(self, type: Ref) -> CoreSchema:
         letter = self._letter and self._core.opens(type.name)

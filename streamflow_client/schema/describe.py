@@ -31,6 +31,7 @@ from .model import (
     Types,
     Union,
 )
+from .walk import resolved
 
 __all__ = ["LONG_NAME", "annotation", "bounds", "default_text", "number_text", "signature"]
 
@@ -83,7 +84,7 @@ def number_text(value: float) -> str:
 def _parameters(input: Types | None) -> str:
     if input is None:
         return "input: Any = …, /"
-    record = resolved(input.root, input)
+    record = resolved(input.root, input.definitions)
     if isinstance(record, Record):
         required = [field for field in record.fields if field.required]
         others = [field for field in record.fields if not field.required]
@@ -91,11 +92,6 @@ def _parameters(input: Types | None) -> str:
         told = [shown(_parameter(field), _LONG_PARAMETER) for field in ordered[:_MANY_PARAMETERS]]
         return ", ".join(told if len(told) == len(ordered) else [*told, "…"])
     return f"input: {annotation(input.root)}, /"
-
-
-def resolved(type: Type, types: Types) -> Type:
-    """What a type means, references followed."""
-    return resolved(types.definitions[type.name].type, types) if isinstance(type, Ref) else type
 
 
 def _parameter(field: Field) -> str:

@@ -42,6 +42,7 @@ from .names import Taken, field_names
 from .naming import Naming
 from .settle import settled
 from .shapes import NOWHERE, Entries, Items, Places, Shape
+from .walk import parts
 
 __all__ = ["MAX_DEPTH", "BrokenSchema", "read_types"]
 
@@ -138,7 +139,7 @@ class _Reading:
                 )
             if isinstance(type_, Ref) and type_.name not in within:
                 waiting.append((definitions[type_.name].type, within | {type_.name}))
-            waiting += [(part, within) for part in _parts(type_)]
+            waiting += [(part, within) for part in _inline_parts(type_)]
 
     def _fits(self, record: str, field: Field, accepting: Accepting) -> bool:
         """Whether a default, if there is one, may stay; a warning if not."""
@@ -345,19 +346,10 @@ def _is_large(type_: Type) -> bool:
     waiting, parts = [type_], 0
     while waiting and parts <= MAX_INLINE:
         parts += 1
-        waiting += _parts(waiting.pop())
+        waiting += _inline_parts(waiting.pop())
     return parts > MAX_INLINE
 
 
-def _parts(type_: Type) -> tuple[Type, ...]:
-    match type_:
-        case Array(items):
-            return (items,)
-        case Map(values):
-            return (values,)
-        case Tuple(items, rest):
-            return (*items, rest)
-        case Union(members):
-            return members
-        case _:
-            return ()
+def _inline_parts(type_: Type) -> tuple[Type, ...]:
+    """What stands where the type is written; a record is a class that stands elsewhere."""
+    return () if isinstance(type_, Record) else parts(type_)

@@ -12,34 +12,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Final
 
-from .model import Array, Definition, Map, Record, Ref, Tuple, Type, Union
+from .model import Definition, Ref, Type, Union
+from .walk import names_in, parts
 
-__all__ = ["Tangles", "names_in"]
+__all__ = ["Tangles"]
 
 _HEAVY: Final = 4  # nested unions, each doubling the trials: what is worth the cost of remembering
-
-
-def _parts(type: Type) -> tuple[Type, ...]:
-    """The types that a type directly consists of."""
-    match type:
-        case Array(items=part) | Map(values=part):
-            return (part,)
-        case Tuple(items=items, rest=rest):
-            return (*items, rest)
-        case Union(members=members):
-            return members
-        case Record(fields=fields, extra=extra):
-            return (*(field.type for field in fields), extra)
-        case _:
-            return ()
-
-
-def names_in(type: Type) -> Iterator[str]:
-    """The definitions that a type refers to by itself."""
-    if isinstance(type, Ref):
-        yield type.name
-    for part in _parts(type):
-        yield from names_in(part)
 
 
 class Tangles:
@@ -73,13 +51,13 @@ class Tangles:
     def _holds_a_tangle(self, type: Type, within: str) -> bool:
         if isinstance(type, Union) and self.heavy_members(type, within):
             return True
-        return any(self._holds_a_tangle(part, within) for part in _parts(type))
+        return any(self._holds_a_tangle(part, within) for part in parts(type))
 
     def _weighed(self, type: Type) -> int:
         """How many unions, each of them in two members of the next, stand above each other: at most."""
         if isinstance(type, Ref):
             return self._weight[type.name]
-        weights = sorted(map(self._weighed, _parts(type)), reverse=True) or [0]
+        weights = sorted(map(self._weighed, parts(type)), reverse=True) or [0]
         if not isinstance(type, Union) or type.discriminator is not None:
             return weights[0]
         return min(_HEAVY, max(weights[0], weights[1] + 1))

@@ -1,0 +1,45 @@
+"""The command line, run in the tests' own process, in surroundings that change nothing of what it says."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import pytest
+
+from streamflow_client.cli import main
+
+
+class Ended(NamedTuple):
+    """How a command ended."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def told(self) -> str:
+        """Standard error without the frames and line breaks of a terminal."""
+        return " ".join(self.err.replace("│", " ").split())
+
+
+Cli = Callable[..., Ended]
+
+
+def command_line(capsys: pytest.CaptureFixture[str]) -> Cli:
+    """Run a command in this process."""
+
+    def run(*words: str) -> Ended:
+        code = main(words)
+        out, err = capsys.readouterr()
+        return Ended(code, out, err)
+
+    return run
+
+
+def plain_surroundings(monkeypatch: pytest.MonkeyPatch, *, columns: int) -> None:
+    """No token, no colours, no encoding of the caller's; a terminal of that width."""
+    for name in ("STREAMFLOW_TOKEN", "FORCE_COLOR", "TTY_COMPATIBLE", "PYTHONIOENCODING"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("NO_COLOR", "1")
+    monkeypatch.setenv("COLUMNS", str(columns))
