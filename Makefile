@@ -6,9 +6,12 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet --no-input
 PYTHON ?=
 PYTEST_ARGS ?=
+PROXIES := .proxies
+STREAMS ?= 30000
+SECONDS ?= 600
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check format clean
+.PHONY: help demo test faults soak check format clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' Makefile
@@ -20,9 +23,15 @@ demo: $(VENV)/installed ## run the demonstration: a server and a client on this 
 # many tests wait.
 test: $(VENV)/developed ## run every test that needs only Python, with branch coverage
 	@$(BIN)/coverage erase
-	@$(BIN)/coverage run -m pytest -n 3 --dist worksteal -m "not node" $(PYTEST_ARGS)
+	@$(BIN)/coverage run -m pytest -n 3 --dist worksteal -m "not node and not faults" $(PYTEST_ARGS)
 	@$(BIN)/coverage combine --quiet
 	@$(BIN)/coverage report
+
+faults: $(VENV)/developed $(PROXIES)/installed ## the long proofs: fault matrix, callers' HTTP clients, cuts, proxies
+	@STREAMFLOW_PROXIES=$(PROXIES) $(BIN)/python -m pytest -n 3 --dist worksteal -m faults $(PYTEST_ARGS)
+
+soak: $(VENV)/developed ## 30,000 streams, some faulty, some cancelled: leaks, memory (STREAMS=… SECONDS=…)
+	@$(BIN)/python tests/soak.py --streams $(STREAMS) --seconds $(SECONDS)
 
 check: $(VENV)/developed ## lint, formatting, types (mypy and pyright, strict), import rules
 	@$(BIN)/ruff check --quiet
@@ -52,6 +61,11 @@ $(VENV)/developed: pyproject.toml | $(BIN)/python
 	@$(PIP) install --upgrade pip
 	@$(PIP) install --editable '.[dev]'
 	@touch $(VENV)/installed $@
+
+# nginx and haproxy from Debian's packages, unpacked here: nothing is installed on the machine.
+$(PROXIES)/installed: tests/install_proxies.sh
+	@bash tests/install_proxies.sh $(PROXIES)
+	@touch $@
 
 # A virtual environment that could not be finished is removed, or the next make would trust it.
 $(BIN)/python:

@@ -27,7 +27,7 @@ from typing_extensions import TypeVar
 
 from . import calls
 from .call import Action, Done, Failed, Faulty, Open, Wait
-from .calls import Headers, Liveness, Settings, log
+from .calls import Headers, Liveness, Settings
 from .errors import FlowError
 from .session import Session
 from .ticket import Ticket
@@ -283,8 +283,7 @@ class AsyncFlowStream(Generic[ChunkT, OutputT]):
             await self._sleep(session, action.seconds)
         elif action is not None:
             await self._read(session)
-        while session.notes:
-            log.warning("%s: %s", session.subject, session.notes.popleft())
+        calls.write_log(session)
 
     async def _open(self, session: Session[ChunkT, OutputT], action: Open) -> None:
         await self._let_go()
@@ -369,6 +368,7 @@ class AsyncFlowStream(Generic[ChunkT, OutputT]):
         """The call is over: free its connection, and tell the server if its run should stop too."""
         await self._let_go()
         self._http.live.pop(self._exchange, None)
+        calls.write_log(self._session)
         if self._session.wants_telling and not self._told:
             session = calls.cancel_session(self._settings, self._session)
             with CancelScope(shield=True), suppress(Exception):

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import Enum, auto
-from typing import Generic, Literal, TypeVar
+from typing import Generic, Literal, NamedTuple, TypeVar
 
 from .errors import ChunkValidationError, FlowError, OutputValidationError
 from .ticket import Ticket
@@ -101,6 +101,13 @@ class Failed:
 
 
 Outcome = Done[OutputT] | Unfit | Failed
+
+
+class Note(NamedTuple):
+    """A line for the log; one that `warns` tells of something that the caller may not see otherwise."""
+
+    text: str
+    warns: bool = True
 
 
 class Faulty:

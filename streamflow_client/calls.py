@@ -402,6 +402,13 @@ def _session(settings: Settings, call: Call, codec: Decoder[ChunkT, OutputT]) ->
     )
 
 
+def write_log(session: Session[Any, Any]) -> None:
+    """What the session has for the log: a line per attempt, and what the caller may not see otherwise."""
+    while session.notes:
+        note = session.notes.popleft()
+        log.log(logging.WARNING if note.warns else logging.DEBUG, "%s: %s", session.subject, note.text)
+
+
 # What a driver can wait for, besides the end of the call.
 
 

@@ -22,7 +22,7 @@ from typing import Any, Generic, Literal, TypeVar
 from pydantic import ValidationError
 from pydantic_core import from_json
 
-from .call import READ, Action, Break, Call, Done, Failed, Faulty, Limits, Open, Outcome, Unfit, Wait
+from .call import READ, Action, Break, Call, Done, Failed, Faulty, Limits, Note, Open, Outcome, Unfit, Wait
 from .clocks import LONGEST_WAIT, SAYS, Clocks
 from .errors import (
     STATUS_ERRORS,
@@ -90,7 +90,7 @@ class Session(Generic[ChunkT, OutputT]):
         self.outcome: Outcome[OutputT] | None = None
         self.clean = False
         self.was_sent = False
-        self.notes: deque[str] = deque()
+        self.notes: deque[Note] = deque()
         self.trace_id: str | None = None
         self._retry = retry
         self._limits = limits
@@ -446,7 +446,7 @@ class Session(Generic[ChunkT, OutputT]):
             return
         told = headers.get(STREAM_ID_HEADER) or None
         if told is not None and not told.isascii():
-            self.notes.append("the server's stream id is not ASCII text, so it is not used")
+            self.notes.append(Note("the server's stream id is not ASCII text, so it is not used"))
             told = None
         if told is None or self._reply.is_error or not self.call.streaming:
             return
@@ -507,7 +507,7 @@ class Session(Generic[ChunkT, OutputT]):
         if self._retry is not None and self._retry.verify_replay:
             self._fail(ReplayDivergedError("the replayed chunks differ from those received before"))
         else:
-            self.notes.append("replayed chunks differ in their bytes from those received before")
+            self.notes.append(Note("replayed chunks differ in their bytes from those received before"))
 
     def _odd_chunk(self, payload: bytes, error: Exception, now: float) -> None:
         """Not of the chunk type; or an envelope with more in it than its first key."""
@@ -538,7 +538,7 @@ class Session(Generic[ChunkT, OutputT]):
             self._failure(frame)
         elif isinstance(frame, Unknown) and not self._warned_unknown:
             self._warned_unknown = True
-            self.notes.append(f"skipped a frame of unknown kind: {shown(frame.what)}")
+            self.notes.append(Note(f"skipped a frame of unknown kind: {shown(frame.what)}"))
 
     def _failure(self, frame: Failure) -> None:
         self.clean = True
@@ -647,7 +647,7 @@ class Session(Generic[ChunkT, OutputT]):
             return
         why = shown(error.message)
         self._amend(ended=why)
-        self.notes.append(f"attempt {len(self._attempts)}: {why}; next in {seconds:.2f} s")
+        self.notes.append(Note(f"{self._attempts[-1]}; next in {seconds:.2f} s"))
         self._state, self._wakes = _State.WAITING, now + seconds
         self._clocks.pausing()
 
@@ -683,10 +683,12 @@ class Session(Generic[ChunkT, OutputT]):
     def _end(self, outcome: Outcome[OutputT]) -> None:
         told = self.clean and isinstance(outcome, Failed) and isinstance(outcome.error, FlowStatusError)
         self._last_phase = "answered" if told else self._phase()
+        if self._state in (_State.OPENING, _State.READING):  # else the newest attempt has had its line
+            self._amend(ended=_ending(outcome))
+            self.notes.append(Note(str(self._attempts[-1]), warns=False))
         self._state = _State.ENDED
         self._clocks.pausing()
         self.clean = self.clean or not isinstance(outcome, Failed)
-        self._amend(ended=_ending(outcome))
         self.outcome = outcome
 
     def _amend(self, **facts: Any) -> None:

@@ -23,7 +23,7 @@ from typing_extensions import TypeVar
 
 from . import calls
 from .call import Action, Done, Failed, Faulty, Open, Wait
-from .calls import HeaderSource, Liveness, Settings, log
+from .calls import HeaderSource, Liveness, Settings
 from .errors import FlowError
 from .locks import ProcessLock
 from .session import Session
@@ -248,8 +248,7 @@ class FlowStream(Generic[ChunkT, OutputT]):
             self._sleep(session, action.seconds)
         elif action is not None:
             self._read(session)
-        while session.notes:
-            log.warning("%s: %s", session.subject, session.notes.popleft())
+        calls.write_log(session)
 
     def _open(self, session: Session[ChunkT, OutputT], action: Open) -> None:
         self._let_go()
@@ -325,6 +324,7 @@ class FlowStream(Generic[ChunkT, OutputT]):
         """The call is over: free its connection, and tell the server if its run should stop too."""
         self._let_go()
         self._http.live.pop(self._exchange, None)
+        calls.write_log(self._session)
         if self._session.wants_telling and not self._told:
             self._told = True
             session = calls.cancel_session(self._settings, self._session)

@@ -32,6 +32,11 @@ class Attempt:
     reused: bool | None = None
     ended: str = ""
 
+    def __str__(self) -> str:
+        status = "" if self.http_status is None else f"HTTP {self.http_status}"
+        facts = [f"at {self.started:.2f} s", _connection(self.reused), status, _count(self.bytes, "byte")]
+        return f"attempt {self.number} ({', '.join(filter(None, facts))}): {self.ended or 'running'}"
+
 
 @dataclass(frozen=True, slots=True)
 class Timeline:
@@ -63,15 +68,15 @@ class Timeline:
             _count(self.chunks, "chunk"),
             _age("last byte", self.last_byte_age),
             _age("last chunk", self.last_chunk_age),
-            self._connection(),
+            _connection(self.attempts[-1].reused if self.attempts else None),
         ]
         return ", ".join(part for part in parts if part)
 
-    def _connection(self) -> str:
-        reused = self.attempts[-1].reused if self.attempts else None
-        if reused is None:
-            return ""
-        return "reused connection" if reused else "new connection"
+
+def _connection(reused: bool | None) -> str:
+    if reused is None:
+        return ""
+    return "reused connection" if reused else "new connection"
 
 
 def _count(number: int, noun: str) -> str:

@@ -1,4 +1,5 @@
-"""Both clients, on both event loops, behind one face, so that one table of scenarios runs through all.
+"""Both clients, on both event loops and on each HTTP library, behind one face, so that one table of scenarios
+runs through all.
 
 Two ways in. `driver.call(…)` runs one whole call and tells its `Outcome`: the chunks that came, then the
 output or the error. `with driver.client(…) as client:` gives the client itself, a step at a time: whatever
@@ -8,14 +9,19 @@ it or its flows and streams would have to be awaited for simply blocks.
 from __future__ import annotations
 
 import inspect
+import ssl
 from collections.abc import Awaitable, Callable, Iterator
 from concurrent.futures import Future
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from threading import Thread
+from types import ModuleType
 from typing import Any, Literal, Self
 
 import anyio
+import httpx
+import httpx2
+import pytest
 from anyio.from_thread import BlockingPortal, start_blocking_portal
 
 from streamflow_client import (
@@ -36,6 +42,9 @@ from streamflow_client.testing import StubServer
 
 Mode = Literal["unary", "stream", "result"]
 FACES = (Client, AsyncClient, Flows, AsyncFlows, Flow, AsyncFlow, FlowStream, AsyncFlowStream)
+TRUSTING_NONE = ssl.SSLContext(
+    ssl.PROTOCOL_TLS_CLIENT
+)  # building a default one takes a while, for each client
 NO_INPUT: Any = object()
 _END = object()
 
@@ -54,13 +63,26 @@ class Outcome:
 
 
 class Driver:
-    """One client on one event loop: `sync`, `asyncio` or `trio`."""
+    """One client on one event loop: `sync`, `asyncio` or `trio`.
 
-    def __init__(self, name: Literal["sync", "asyncio", "trio"]) -> None:
+    Attributes:
+        library: None for our own HTTP client; else the one, httpx or httpx2, whose client is a caller's own.
+    """
+
+    def __init__(self, name: Loop, library: ModuleType | None = None) -> None:
         self.name = name
+        self.library = library
 
     def __repr__(self) -> str:
-        return self.name
+        return self.name if self.library is None else f"{self.name}-{self.library.__name__}"
+
+    def http_client(self, verify: ssl.SSLContext | None = None, **options: Any) -> Any:
+        """A new HTTP client for this driver, ours or the library's; `options` go to it."""
+        if self.library is None:
+            make: Any = default_http_client if self.name == "sync" else default_async_http_client
+            return make(**options) if verify is None else make(verify=verify, **options)
+        kind = self.library.Client if self.name == "sync" else self.library.AsyncClient
+        return kind(verify=verify or TRUSTING_NONE, **options)
 
     def call(
         self,
@@ -97,12 +119,11 @@ class Driver:
         """A client of which every method blocks. `options` go to it; a TLS stub is trusted."""
         url = url or (stub.url if stub else "")
         with ExitStack() as stack:
+            options = self._with_http_client(stub, url, options)
             if self.name == "sync":
-                options = _trusting(stub, url, options, default_http_client)
                 face = Blocking(Client(url, **options), None)
             else:
                 portal = stack.enter_context(start_blocking_portal(self.name))
-                options = _trusting(stub, url, options, default_async_http_client)
                 face = Blocking(AsyncClient(url, **options), portal)
             if "http_client" in options:
                 stack.callback(Blocking(options["http_client"], face.portal).close)
@@ -112,9 +133,23 @@ class Driver:
         """Run an async function on this driver's event loop."""
         return anyio.run(main, backend=self.name)
 
+    def _with_http_client(self, stub: StubServer | None, url: str, options: dict[str, Any]) -> dict[str, Any]:
+        trusted = stub.client_ssl_context() if stub is not None and url.startswith("https") else None
+        if "http_client" in options or (self.library is None and trusted is None):
+            return options
+        return options | {"http_client": self.http_client(trusted)}
 
-DRIVERS = [Driver("sync"), Driver("asyncio"), Driver("trio")]
+
+Loop = Literal["sync", "asyncio", "trio"]
+LOOPS: tuple[Loop, ...] = ("sync", "asyncio", "trio")
+DRIVERS = [Driver(name) for name in LOOPS]
 ASYNC_DRIVERS = DRIVERS[1:]
+CALLERS_DRIVERS = [Driver(name, library) for library in (httpx, httpx2) for name in LOOPS]
+# For suites of behaviour: the callers' own clients only where `make faults` runs.
+EVERY_DRIVER = [
+    *[pytest.param(driver, id=repr(driver)) for driver in DRIVERS],
+    *[pytest.param(driver, id=repr(driver), marks=pytest.mark.faults) for driver in CALLERS_DRIVERS],
+]
 
 
 class Blocking:
@@ -205,12 +240,6 @@ async def _next(stream: Any) -> Any:
 
 async def _awaited(value: Awaitable[Any]) -> Any:
     return await value
-
-
-def _trusting(stub: StubServer | None, url: str, options: dict[str, Any], make: Any) -> dict[str, Any]:
-    if stub is not None and url.startswith("https") and "http_client" not in options:
-        return options | {"http_client": make(verify=stub.client_ssl_context())}
-    return options
 
 
 def _iterate(stream: Any, outcome: Outcome) -> None:

@@ -137,7 +137,8 @@ class Driver:
         self.now = 100.0
         self.requests: list[Open] = []
         self.trace: list[str] = []
-        self.notes: list[str] = []
+        self.notes: list[str] = []  # those that warn
+        self.log: list[str] = []
         call = Call("f", ORIGIN, "http://h/f", protocol, INPUT, streaming, resume)
         codec = Codec[Any, Any, Any]("f", Any, chunk, output, strict=False)
         self.session: Session[Any, Any] = Session(
@@ -194,7 +195,8 @@ class Driver:
                 self._events = list(self._attempts.pop(0))
             while not self._events.pop(0)(self):
                 pass
-        self.notes += self.session.notes
+        self.notes += [note.text for note in self.session.notes if note.warns]
+        self.log += [note.text for note in self.session.notes]
         self.session.notes.clear()
 
     def take(self, count: int) -> list[Any]:
@@ -871,8 +873,25 @@ def test_each_attempt_that_fails_is_one_note() -> None:
     driver = Driver(REFUSED, come_again(503, b"line\n\x1b" + b"x" * 900), OK)
     driver.heard()
     first, second = driver.notes
-    assert first == f"attempt 1: could not reach {ORIGIN}: [Errno 111] refused; next in 1.00 s"
-    assert re.fullmatch(r"attempt 2: line\\n\\x1bx{100,200}…; next in 7.00 s", second)
+    assert (
+        first
+        == f"attempt 1 (at 0.00 s, 0 bytes): could not reach {ORIGIN}: [Errno 111] refused; next in 1.00 s"
+    )
+    assert re.fullmatch(
+        r"attempt 2 \(at 1.00 s, new connection, HTTP 503, 906 bytes\): line\\n\\x1bx{100,200}…; next in 7.00 s", second
+    )
+    assert driver.log == [first, second, "attempt 3 (at 8.00 s, new connection, HTTP 200, 48 bytes): result"]
+
+
+def test_an_attempt_keeps_its_end_when_the_wait_after_it_is_cancelled() -> None:
+    driver = Driver(REFUSED)
+    driver.step()
+    driver.session.cancel("stopped", tell=False)
+    driver.session.settle(driver.now)
+    assert [attempt.ended for attempt in driver.session.timeline(driver.now).attempts] == [
+        f"could not reach {ORIGIN}: [Errno 111] refused"
+    ]
+    assert driver.log == driver.notes, "the attempt has had its line"
 
 
 # --- what an error knows ------------------------------------------------------------------------
