@@ -252,3 +252,4 @@ def _iterate(stream: Any, outcome: Outcome) -> None:
             if not hasattr(error, "raw"):
                 raise
             outcome.chunks.append(error)
+EVERY_ASYNC_DRIVER = [each for each in EVERY_DRIVER if not each.id.startswith("sync")]

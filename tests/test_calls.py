@@ -14,7 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from pydantic.alias_generators import to_camel
 from typing_extensions import TypedDict
 
-from drivers import ASYNC_DRIVERS, DRIVERS, Driver, Mode
+from drivers import EVERY_DRIVER, EVERY_ASYNC_DRIVER, ASYNC_DRIVERS, DRIVERS, Driver, Mode
 from streamflow_client import (
     ChunkValidationError,
     FlowDef,
@@ -26,7 +26,7 @@ from streamflow_client import (
 from streamflow_client.testing import UNDEFINED, Call, StubServer
 from streamflow_client.testing import faults as f
 
-pytestmark = pytest.mark.parametrize("driver", DRIVERS, ids=repr)
+pytestmark = pytest.mark.parametrize("driver", EVERY_DRIVER)
 
 MODES: list[Mode] = ["unary", "stream", "result"]
 modes = pytest.mark.parametrize("mode", MODES)

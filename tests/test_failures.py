@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from pydantic import BaseModel
 
-from drivers import DRIVERS, Driver, Mode, Outcome
+from drivers import EVERY_DRIVER, EVERY_ASYNC_DRIVER, DRIVERS, Driver, Mode, Outcome
 from streamflow_client import (
     ChunkValidationError,
     FlowConnectionError,
@@ -38,7 +38,7 @@ from streamflow_client.errors import STATUS_ERRORS
 from streamflow_client.testing import Fault, FlowFailure, StubServer
 from streamflow_client.testing import faults as f
 
-pytestmark = pytest.mark.parametrize("driver", DRIVERS, ids=repr)
+pytestmark = pytest.mark.parametrize("driver", EVERY_DRIVER)
 
 COUNT = FlowDef("count", input=int, chunk=int, output=int)
 SOON = Retry(attempts=3, wait_initial=0.001)

@@ -24,7 +24,7 @@ import httpx
 import pytest
 from pydantic import BaseModel, Field, ValidationError
 
-from drivers import ASYNC_DRIVERS, DRIVERS, Driver, spawn
+from drivers import EVERY_DRIVER, EVERY_ASYNC_DRIVER, ASYNC_DRIVERS, DRIVERS, Driver, spawn
 from streamflow_client import (
     AsyncClient,
     Catalog,
@@ -49,8 +49,8 @@ from streamflow_client.testing import faults as f
 from streamflow_client.wire.request import BaseUrl, ProtocolName
 
 OPENAPI, ACTIONS = "/openapi.json", "/api/actions"
-every = pytest.mark.parametrize("driver", DRIVERS, ids=repr)
-asynchronous = pytest.mark.parametrize("driver", ASYNC_DRIVERS, ids=repr)
+every = pytest.mark.parametrize("driver", EVERY_DRIVER)
+asynchronous = pytest.mark.parametrize("driver", EVERY_ASYNC_DRIVER)
 Send = Callable[[Any], None]
 
 

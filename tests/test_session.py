@@ -880,7 +880,7 @@ def test_each_attempt_that_fails_is_one_note() -> None:
     assert re.fullmatch(
         r"attempt 2 \(at 1.00 s, new connection, HTTP 503, 906 bytes\): line\\n\\x1bx{100,200}…; next in 7.00 s", second
     )
-    assert driver.log == [first, second, "attempt 3 (at 8.00 s, new connection, HTTP 200, 48 bytes): result"]
+    assert driver.log == [first, second, "attempt 3 (at 8.00 s, new connection, HTTP 200, 46 bytes): result"]
 
 
 def test_an_attempt_keeps_its_end_when_the_wait_after_it_is_cancelled() -> None:

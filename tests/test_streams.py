@@ -13,7 +13,7 @@ from typing import Any
 import anyio
 import pytest
 
-from drivers import ASYNC_DRIVERS, DRIVERS, Blocking, Driver, spawn
+from drivers import EVERY_DRIVER, EVERY_ASYNC_DRIVER, ASYNC_DRIVERS, DRIVERS, Blocking, Driver, spawn
 from streamflow_client import (
     AsyncClient,
     ChunkValidationError,
@@ -28,8 +28,8 @@ from streamflow_client.testing import Call, StubServer
 from streamflow_client.testing import faults as f
 from streamflow_client.transport.exchange import Exchange
 
-every = pytest.mark.parametrize("driver", DRIVERS, ids=repr)
-every_loop = pytest.mark.parametrize("driver", ASYNC_DRIVERS, ids=repr)
+every = pytest.mark.parametrize("driver", EVERY_DRIVER)
+every_loop = pytest.mark.parametrize("driver", EVERY_ASYNC_DRIVER)
 
 COUNT = FlowDef("count", input=int, chunk=int, output=int)
 STUBBORN = FlowDef("stubborn", input=int, chunk=int, output=int)
