@@ -83,6 +83,7 @@ class FlowError(Exception):
         ticket: where to go on with `flow.resume(ticket)`; None without a stream id of the server.
         work_may_have_run: True where the server may have run the flow, wholly or in part.
         timeline: attempts, phase, bytes, chunks and ages; None for errors before any request.
+        advice: what to do about it, in a few words; "" where the message says it all.
     """
 
     def __init__(self, message: str, *, flow: str | None = None) -> None:
@@ -93,11 +94,13 @@ class FlowError(Exception):
         self.ticket: Ticket | None = None
         self.work_may_have_run: bool = False
         self.timeline: Timeline | None = None
+        self.advice: str = ""
 
     def __str__(self) -> str:
         name = f"flow {self.flow!r}: " if self.flow else ""
         timeline = f" [{self.timeline}]" if self.timeline else ""
-        return f"{name}{self._summary()}{timeline}"
+        advice = f"; {self.advice}" if self.advice else ""
+        return f"{name}{self._summary()}{timeline}{advice}"
 
     def _summary(self) -> str:
         return one_line(self.message)

@@ -22,6 +22,7 @@ from typing import Any, Generic, Literal, TypeVar
 from pydantic import ValidationError
 from pydantic_core import from_json
 
+from .advice import advice, on_refusal
 from .call import READ, Action, Break, Call, Done, Failed, Faulty, Limits, Note, Open, Outcome, Unfit, Wait
 from .clocks import LONGEST_WAIT, SAYS, Clocks
 from .errors import (
@@ -187,6 +188,7 @@ class Session(Generic[ChunkT, OutputT]):
         error.ticket = self.ticket()
         error.work_may_have_run = self._may_have_run
         error.timeline = error.timeline or self.timeline(now)
+        error.advice = error.advice or advice(error, error.timeline)
         return error.with_traceback(None)  # one that is raised again would grow
 
     def timeline(self, now: float) -> Timeline:
@@ -448,12 +450,18 @@ class Session(Generic[ChunkT, OutputT]):
         if told is not None and not told.isascii():
             self.notes.append(Note("the server's stream id is not ASCII text, so it is not used"))
             told = None
-        if told is None or self._reply.is_error or not self.call.streaming:
+        if told is None or not self._reply.is_stream:
             return
+        if not self.call.streaming:  # a server that only streams; from here on it is as if asked to
+            self._stream_on()
         if self._resuming and told != self.stream_id:
             what = "the server began another stream instead of resuming this one"
             self._fail(ReplayDivergedError(what))
         self.stream_id = self.stream_id or told
+
+    def _stream_on(self) -> None:
+        self.call = replace(self.call, streaming=True)
+        self._clocks.streaming = True
 
     # --- the body ------------------------------------------------------------------------------------
 
@@ -603,6 +611,7 @@ class Session(Generic[ChunkT, OutputT]):
             return
         refusal = refusal_of(reply.status, reply.reason, body)
         error = self._status_error(refusal.failure, reply.status)
+        error.advice = "" if refusal.from_flow else on_refusal(reply.status)
         wait = retry_after(reply.headers)
         busy = reply.status in (429, 503) and wait is not None and whole and not refusal.from_flow
         self._spared = busy or not refusal.may_have_run

@@ -18,7 +18,7 @@ from pathlib import Path
 PACKAGE = Path(__file__).resolve().parent.parent / "streamflow_client"
 
 ROOMS = (
-    *("wire", "schema", "session", "call", "clocks", "tally"),
+    *("wire", "schema", "session", "call", "clocks", "tally", "advice"),
     *("errors", "options", "flowdef", "ticket", "timeline", "text", "jsonvalues"),
 )
 EXCEPTIONS = frozenset({"schema.files"})  # reads a file for `Catalog.load`, which imports it when it does

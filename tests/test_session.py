@@ -752,6 +752,23 @@ def test_an_id_on_a_unary_answer_means_nothing() -> None:
     assert (error.ticket, driver.session.stream_id, driver.did) == (None, None, "R")
 
 
+def test_a_stream_that_answers_a_unary_call_is_resumed_like_any_other() -> None:
+    streams = {"content-type": "text/event-stream; charset=utf-8"}
+    first = reply(chunk(0, 1), headers=ID | streams, end=LOST)
+    driver = Driver(first, reply(chunk(0, 1, 2), DONE), streaming=False)
+    assert driver.result() == "done"
+    assert driver.did == "R 1 S"
+    assert [request.headers["Accept"] for request in driver.requests] == [
+        "application/json",
+        "text/event-stream",
+    ]
+    given_up = Driver(first, streaming=False, retry=None)
+    with pytest.raises(StreamInterruptedError) as caught:
+        given_up.result()
+    assert caught.value.ticket is not None
+    assert caught.value.ticket.received == 2
+
+
 def test_an_id_on_an_error_means_nothing() -> None:
     driver = Driver(reply(status=500, headers=ID))
     _, error = driver.heard()
