@@ -164,6 +164,19 @@ def test_only_the_exact_accept_header_streams(express: StubServer, accept: str) 
     assert not express.requests[0].streaming
 
 
+def test_http_1_0_gets_a_body_that_ends_with_its_connection(express: StubServer) -> None:
+    """RFC 9112, 6.1: no Transfer-Encoding for it. nginx asks its upstreams so unless told otherwise."""
+    body = b'{"data":2}'
+    head = f"POST /count HTTP/1.0\r\nAccept: {STREAM}\r\nContent-Length: {len(body)}\r\n\r\n"
+    with Caller(express) as caller:
+        caller.socket.sendall(head.encode() + body)
+        while caller.more():
+            pass
+    answer, _, frames = caller.buffer.partition(b"\r\n\r\n")
+    assert b"transfer-encoding" not in answer.lower()
+    assert frames == b'data: {"message":0}\n\ndata: {"message":1}\n\ndata: {"result":"done"}\n\n'
+
+
 def test_gets_are_unknown(express: StubServer, go: StubServer) -> None:
     page = send(express, "GET", "/a<b>")
     assert page.status == 404

@@ -45,15 +45,22 @@ class Sender:
     """The way out of one response."""
 
     def __init__(
-        self, line: Line, faults: tuple[f.Fault, ...], always: Headers, heartbeat: float | None
+        self,
+        line: Line,
+        faults: tuple[f.Fault, ...],
+        always: Headers,
+        heartbeat: float | None,
+        *,
+        chunks: bool,
     ) -> None:
         """`always` are headers of every response on this connection, `heartbeat` is how many seconds of
-        silence bring a ping.
+        silence bring a ping. Without `chunks`, streams end with their connection, be they whole or cut.
         """
         self._line = line
         self._faults = faults
         self._always = always
         self._heartbeat = heartbeat
+        self._chunks = chunks
         self._chunked = False
         self._body_bytes = 0
 
@@ -88,13 +95,15 @@ class Sender:
 
     async def stream(self, headers: Headers, tape: Tape, framing: Framing) -> None:
         """Send a tape from its first chunk to its ending. Raises `Cut` as `reply` does."""
-        self._chunked = True
-        await self._head(200, (*headers, ("Transfer-Encoding", "chunked")))
+        # RFC 9112, 6.1: no Transfer-Encoding in a response to HTTP/1.0.
+        self._chunked = self._chunks
+        framed: Headers = (("Transfer-Encoding", "chunked"),) if self._chunks else ()
+        await self._head(200, (*headers, *framed))
         try:
             await self._strike(0, framing)
             await (self._bent_frames if self._faults else self._frames)(tape, framing)
         except _Finished:
-            await self._write(LAST_CHUNK)
+            await self._last_chunk()
         else:
             await self._end()
 
@@ -106,7 +115,7 @@ class Sender:
             payloads = tape.chunks[sent : sent + _AT_ONCE]
             sent += len(payloads)
             frames = [frame for payload in payloads if (frame := framing.chunk(payload))]
-            self._line.write(b"".join(map(http_chunk, frames)))
+            self._line.write(b"".join(map(http_chunk, frames) if self._chunks else frames))
             await self._line.drain()
         await self._body(framing.ending(tape.ending))
 
@@ -224,6 +233,9 @@ class Sender:
     async def _end(self) -> None:
         if any(isinstance(fault, f.no_body_end) for fault in self._faults):
             await _for_ever()
+        await self._last_chunk()
+
+    async def _last_chunk(self) -> None:
         if self._chunked:
             await self._write(LAST_CHUNK)
 

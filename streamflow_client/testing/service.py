@@ -80,8 +80,8 @@ class Service:
         self.board.changed()
         faults = self.scripts.take(*filter(None, (request.flow, request.path)), "*")
         asked = "close" in request.headers.get("connection", "").lower()
-        closing = asked or not self.dialect.keeps_alive
-        sender = Sender(line, faults, self._always(closing), self._heartbeat(request))
+        closing = asked or raw.old or not self.dialect.keeps_alive
+        sender = Sender(line, faults, self._always(closing), self._heartbeat(request), chunks=not raw.old)
         if not await sender.canned():
             await Exchange(self, request, line, sender, raw.chunked).answer()
         idle = next((x.seconds for x in faults if isinstance(x, f.close_idle_after)), None)

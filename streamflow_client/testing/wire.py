@@ -19,13 +19,14 @@ class BadRequest(Exception):
 
 @dataclass(frozen=True, slots=True)
 class RawRequest:
-    """One request as it was read; header names in lower case."""
+    """One request as it was read; header names in lower case. `old`: HTTP/1.0, as nginx asks by default."""
 
     method: str
     target: str
     headers: dict[str, str]
     body: bytes
     chunked: bool
+    old: bool
 
 
 class RequestReader:
@@ -44,7 +45,7 @@ class RequestReader:
             if len(self._buffer) > MAX_HEAD_BYTES:
                 raise BadRequest("the head is too long")
             return None
-        method, target, headers = parse_head(bytes(self._buffer[:end]))
+        method, target, version, headers = parse_head(bytes(self._buffer[:end]))
         chunked = headers.get("transfer-encoding", "").lower() == "chunked"
         read = self._chunked_body if chunked else self._measured_body
         found = read(end + 4, headers)
@@ -52,7 +53,7 @@ class RequestReader:
             return None
         body, stop = found
         del self._buffer[:stop]
-        return RawRequest(method, target, headers, body, chunked)
+        return RawRequest(method, target, headers, body, chunked, old=version == "HTTP/1.0")
 
     def _measured_body(self, start: int, headers: dict[str, str]) -> tuple[bytes, int] | None:
         length = headers.get("content-length", "0")
@@ -81,8 +82,8 @@ def _chunk_size(line: bytearray) -> int:
         raise BadRequest("a chunk has no size") from None
 
 
-def parse_head(head: bytes) -> tuple[str, str, dict[str, str]]:
-    """(method, target, headers) of a request head without its blank line. Raises `BadRequest`."""
+def parse_head(head: bytes) -> tuple[str, str, str, dict[str, str]]:
+    """(method, target, version, headers) of a request head without its blank line. Raises `BadRequest`."""
     first, *lines = head.decode("latin-1").split("\r\n")
     words = first.split(" ")
     if len(words) != 3 or not words[2].startswith("HTTP/1."):
@@ -94,7 +95,7 @@ def parse_head(head: bytes) -> tuple[str, str, dict[str, str]]:
             raise BadRequest("a header has no colon")
         name, value = name.lower(), value.strip()
         headers[name] = f"{headers[name]}, {value}" if name in headers else value
-    return words[0], words[1], headers
+    return words[0], words[1], words[2], headers
 
 
 @dataclass(frozen=True, slots=True)
