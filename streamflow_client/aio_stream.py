@@ -304,10 +304,10 @@ class AsyncFlowStream(Generic[ChunkT, OutputT]):
         finally:
             running.reset(token)
         self._response, self._body = response, aiter(response.stream)  # type: ignore[arg-type]
-        if not self._exchange.bound:
-            attach(self._exchange, response)
         with self._exchange.lock:
             session.head(response.status_code, response.reason_phrase, response.headers, monotonic())
+        if not self._exchange.bound:
+            attach(self._exchange, response)
 
     async def _read(self, session: Session[ChunkT, OutputT]) -> None:
         assert self._body is not None

@@ -263,10 +263,10 @@ class FlowStream(Generic[ChunkT, OutputT]):
         finally:
             running.reset(token)
         self._response, self._body = response, iter(response.stream)  # type: ignore[arg-type]
-        if not self._exchange.bound:
-            self._watch = Watch(self._exchange, response)
         with self._exchange.lock:
             session.head(response.status_code, response.reason_phrase, response.headers, monotonic())
+        if not self._exchange.bound:  # not before: `idle` would not know that the headers have come
+            self._watch = Watch(self._exchange, response)
 
     def _read(self, session: Session[ChunkT, OutputT]) -> None:
         assert self._body is not None
