@@ -20,7 +20,7 @@ from typing import Any, Generic, Self, cast
 from weakref import ref
 
 import httpx
-from anyio import CancelScope, create_task_group, move_on_after, sleep, wait_readable
+from anyio import CancelScope, move_on_after, sleep, wait_readable
 from anyio import Lock as AsyncLock
 from anyio.lowlevel import current_token
 from typing_extensions import TypeVar
@@ -34,7 +34,7 @@ from .ticket import Ticket
 from .transport.defaults import default_async_http_client
 from .transport.exchange import Exchange, running
 from .transport.failures import report
-from .transport.foreign import attach, clocked, time_outs
+from .transport.foreign import atracer, attach, clocked, sheltered, stoppable, time_outs
 from .wire.codec import UNSET
 
 InputT = TypeVar("InputT", default=Any)
@@ -263,7 +263,7 @@ class AsyncFlowStream(Generic[ChunkT, OutputT]):
         self._find = None
         session.begin(monotonic())
         try:
-            found = await _stoppable(self._exchange, find())
+            found = await stoppable(self._exchange, find)
         except FlowError as error:
             session.refuse(error)
             return
@@ -350,7 +350,7 @@ class AsyncFlowStream(Generic[ChunkT, OutputT]):
                 raise
             finally:
                 self._exchange.detach()
-                await _bury(body, response, fails)
+                await self._http.let_go(body, response, fails)
 
     async def _drain(self, body: AsyncIterator[bytes]) -> bool:
         """What little follows the terminal frame. False: too late or cut off, not to be used again."""
@@ -403,21 +403,31 @@ class Http:
             action.url,
             headers=calls.request_headers(settings, action.url, action.headers, given),
             content=action.body,
-            extensions={"timeout": time_outs(settings.timeout, exchange)},
+            extensions={"timeout": time_outs(settings.timeout, exchange, self.client)},
         )
         if not self.owned:  # ours adds nothing of a caller's
             calls.strip_foreign(settings, action.url, request, action.headers)
+            request.extensions["trace"] = atracer(exchange)
         return request
 
     async def send(self, settings: Settings, exchange: Exchange, request: httpx.Request) -> httpx.Response:
         """The response, its headers read and its body not."""
-        sending = self.client.send(
-            request,
-            stream=True,
-            follow_redirects=False,
-            **calls.auth_argument(settings, str(request.url), owned=self.owned),
-        )
-        return await (sending if self.owned else clocked(exchange, sending, idle=False))
+
+        def sending() -> Awaitable[httpx.Response]:
+            return self.client.send(
+                request,
+                stream=True,
+                follow_redirects=False,
+                **calls.auth_argument(settings, str(request.url), owned=self.owned),
+            )
+
+        if self.owned:
+            return await sending()
+        opening = stoppable(exchange, sending, _close)
+        response = await clocked(exchange, opening, idle=False)
+        if response is None:
+            raise ConnectionError("the call was stopped")
+        return response
 
     async def read(self, exchange: Exchange, body: AsyncIterator[bytes]) -> bytes | None:
         """The next bytes of a body; None at its end."""
@@ -449,7 +459,12 @@ class Http:
     async def bury(self) -> None:
         """Close what finalizers left behind; they may neither lock nor wait themselves."""
         while self.graves:
-            await _bury(*self.graves.popleft())
+            await self.let_go(*self.graves.popleft())
+
+    async def let_go(self, body: Any, response: httpx.Response, fails: bool) -> None:
+        """End a response; of a caller's client in shelter, for it may lose the connection otherwise."""
+        burying = _bury(body, response, fails)
+        await (burying if self.owned else sheltered(burying))
 
     async def aclose(self) -> None:
         self.closed = self.owned
@@ -470,35 +485,8 @@ async def _given_headers(settings: Settings) -> Headers | None:
     return cast("Headers | None", given)
 
 
-async def _stoppable(exchange: Exchange, awaitable: Awaitable[T]) -> T | None:
-    """Await something that is not the call's own request; None where the call is stopped before it ends.
-
-    As in `_sleep`, stopping shuts a socket down that nobody writes to.
-    """
-    ours, theirs = socket.socketpair()
-    outcome: list[T] = []
-    failure: list[Exception] = []
-
-    async def work() -> None:
-        try:
-            outcome.append(await awaitable)
-        except Exception as error:  # noqa: BLE001 - raised below, where it is in no group
-            failure.append(error)
-        group.cancel_scope.cancel()
-
-    with ours, theirs:
-        ours.setblocking(False)
-        exchange.attach(ours)
-        try:
-            async with create_task_group() as group:
-                group.start_soon(work)
-                await wait_readable(ours)
-                group.cancel_scope.cancel()
-        finally:
-            exchange.detach()
-    if failure:
-        raise failure[0]
-    return outcome[0] if outcome else None
+async def _close(response: httpx.Response) -> None:
+    await response.aclose()
 
 
 async def _bury(body: Any, response: httpx.Response, fails: bool) -> None:

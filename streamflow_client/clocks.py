@@ -74,19 +74,19 @@ class Clocks:
 
     def deadline(self, *, idle: bool = True) -> float | None:
         """When the first clock, `idle` among them or not, will have run out; None where none runs."""
-        ends = self._ends()
-        if not idle:
-            ends.pop("idle", None)
-        return min(ends.values(), default=None)
+        return min(self._ends(idle=idle).values(), default=None)
 
     def is_over(self, now: float) -> bool:
         """Whether the total deadline has passed."""
         total = self.timeout.total
         return total is not None and self.began is not None and now >= self.began + total
 
-    def due(self) -> Clock:
-        """The clock that runs out first; where none runs, the one that would count what is waited for."""
-        first: list[tuple[float, Clock]] = [(end, clock) for clock, end in self._ends().items()]
+    def due(self, *, idle: bool = True) -> Clock:
+        """The clock that runs out first, `idle` among them or not.
+
+        Where none runs, it is the one that would count what is waited for.
+        """
+        first: list[tuple[float, Clock]] = [(end, clock) for clock, end in self._ends(idle=idle).items()]
         if not first:
             return "connect" if self._connecting else "idle"
         return min(first)[1]
@@ -96,14 +96,14 @@ class Clocks:
         total = self._ends().get("total")
         return seconds <= LONGEST_WAIT if total is None else now + seconds < total
 
-    def _ends(self) -> dict[Clock, float]:
+    def _ends(self, *, idle: bool = True) -> dict[Clock, float]:
         timeout, ends = self.timeout, dict[Clock, float]()
         if self.began is not None and timeout.total is not None:
             ends["total"] = self.began + timeout.total
         if self._connecting and timeout.connect is not None:
             ends["connect"] = self._since + timeout.connect
         if self._running and self._awaited and not self._connecting:
-            if timeout.idle is not None:
+            if idle and timeout.idle is not None:
                 ends["idle"] = max(self._since, self.last_byte or 0.0) + timeout.idle
             if self.streaming and timeout.progress is not None:
                 ends["progress"] = max(self._since, self.last_chunk or 0.0) + timeout.progress

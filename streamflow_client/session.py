@@ -289,11 +289,11 @@ class Session(Generic[ChunkT, OutputT]):
         else:
             self._fail(ProtocolError(f"the server does not speak HTTP: {shown(text)}"))
 
-    def expired(self, now: float, clock: Clock | None = None) -> None:
+    def expired(self, now: float, clock: Clock | None = None, *, idle: bool = True) -> None:
         """A clock has run out: the one that `deadline` told, unless the transport names it."""
         if not self._hears(now, _State.OPENING, _State.READING):
             return
-        clock = clock or self._clocks.due()
+        clock = clock or self._clocks.due(idle=idle)
         error = self._timeout_error(clock)
         if clock in ("connect", "pool"):
             self.was_sent = False

@@ -31,7 +31,7 @@ from .ticket import Ticket
 from .transport.defaults import default_http_client
 from .transport.exchange import Exchange, running
 from .transport.failures import report
-from .transport.foreign import Watch, time_outs
+from .transport.foreign import Watch, time_outs, tracer
 from .wire.codec import UNSET
 
 InputT = TypeVar("InputT", default=Any)
@@ -358,10 +358,11 @@ class Http:
             action.url,
             headers=calls.request_headers(settings, action.url, action.headers, given),
             content=action.body,
-            extensions={"timeout": time_outs(settings.timeout, exchange)},
+            extensions={"timeout": time_outs(settings.timeout, exchange, self.client)},
         )
         if not self.owned:  # ours adds nothing of a caller's
             calls.strip_foreign(settings, action.url, request, action.headers)
+            request.extensions["trace"] = tracer(exchange)
         return request
 
     def send(self, settings: Settings, exchange: Exchange, request: httpx.Request) -> httpx.Response:

@@ -29,3 +29,15 @@ def capture() -> Callable[[str], bytes]:
         return (CAPTURES / name).read_bytes()
 
     return read
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """How many cells of the fault matrix ended as promised, in whichever process they ran."""
+    cells = {
+        outcome: sum("::test_a_call_ends_as_promised[" in report.nodeid for report in reports)
+        for outcome, reports in terminalreporter.stats.items()
+        if outcome in {"passed", "failed"}
+    }
+    if any(cells.values()):
+        told = ", ".join(f"{count} {outcome}" for outcome, count in cells.items() if count)
+        terminalreporter.write_line(f"cells of the fault matrix: {told}")

@@ -20,11 +20,13 @@ from streamflow_client import (
     FlowCancelledError,
     FlowStream,
     FlowTimeoutError,
+    ProtocolError,
     StreamInterruptedError,
     Timeout,
     default_async_http_client,
 )
 from streamflow_client.testing import StubServer, faults
+from streamflow_client.transport.aio import AsyncClockedTransport
 
 SECONDS = 10.0  # an upper bound for what happens at once
 
@@ -66,6 +68,17 @@ def test_forgotten_streams_leave_neither_thread_nor_entry(stub: StubServer, fore
         stub.wait_until(lambda: watchers() == 0, timeout=SECONDS)
     if http is not None:
         http.close()
+
+
+async def test_a_connection_that_was_shut_down_does_not_wait_for_reuse(stub: StubServer) -> None:
+    """The whole answer was read at once, so that HTTP sees a clean end although the session gave up before."""
+    stub.script("echo", faults.status(200, body=b'data: {"broken":\n\n', content_type="text/event-stream"))
+    async with AsyncClient(stub.url) as client:
+        with pytest.raises(ProtocolError):
+            await client.flow("echo").stream(1).result()
+        transport = client._http.client._transport
+        assert isinstance(transport, AsyncClockedTransport)
+        assert not transport._idle
 
 
 async def test_headers_that_trickle_are_life_with_a_client_of_the_callers(stub: StubServer) -> None:

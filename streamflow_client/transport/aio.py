@@ -159,12 +159,16 @@ class _Lane(httpcore.AsyncNetworkBackend):
             self.exchange.begin(owned=False)
 
     def rest(self) -> bool:
-        """Let go of the exchange; False if the connection is in no state to be used again."""
+        """Let go of the exchange; False if the connection is in no state to be used again.
+
+        One whose socket was shut down is not, even if its response had been read to the end by then.
+        """
+        stopped = self.exchange is not None and self.exchange.stopped
         if self.exchange is not None:
             self.exchange.detach()
             self.exchange = None
         self.idle_since = monotonic()
-        return has_idle(self.connection)
+        return not stopped and has_idle(self.connection)
 
     def is_fresh(self) -> bool:
         """Neither too old nor closed by the server, as far as one can see from here."""

@@ -12,6 +12,7 @@ from time import monotonic
 from ..call import Break
 from ..errors import Clock
 from .exchange import Exchange
+from .foreign import NotIdle
 
 _CLOCKS: dict[str, Clock] = {"ConnectTimeout": "connect", "PoolTimeout": "pool"}
 _BROKEN = frozenset(
@@ -30,14 +31,25 @@ def report(error: Exception, exchange: Exchange) -> None:
     names = {cls.__name__ for cls in type(error).__mro__}
     with exchange.lock:
         if "TimeoutException" in names or exchange.timed_out:
-            exchange.session.expired(monotonic(), _named_clock(error, exchange))
+            if type(error).__name__ in _CLOCKS:  # whichever clock of ours that was, nothing was sent
+                exchange.session.was_sent = False
+            not_idle = isinstance(error, NotIdle)
+            exchange.session.expired(monotonic(), _named_clock(error, exchange), idle=not not_idle)
         elif "LocalProtocolError" in names and exchange.bound:
             raise ValueError("the request is not valid HTTP: look at what your auth adds") from None
         elif names & _BROKEN:
-            text = str(error) or type(error).__name__
+            text = _words(error)
             exchange.session.broke(_kind(names, text, exchange), text, monotonic())
         elif not exchange.session.settle(monotonic()):
             raise error
+
+
+def _words(error: BaseException) -> str:
+    """What an exception says, or what it was raised from: trio's say nothing themselves."""
+    cause: BaseException | None = error
+    while cause is not None and not str(cause):
+        cause = cause.__cause__ or cause.__context__
+    return str(cause or "") or type(error).__name__
 
 
 def _named_clock(error: Exception, exchange: Exchange) -> Clock | None:

@@ -1,16 +1,20 @@
 """A caller's own HTTP client: clocks and cancel as far as its public interfaces reach.
 
-In: a response of a client that is not ours. Out: httpx time-outs for the request, and a `Watch` that shuts
-the response's socket down when a clock runs out. From the headers on, that is as good as our transport.
+In: requests and responses of a client that is not ours. Out: httpx time-outs and a trace for the request, a
+way to stop waiting for its headers (async only), and a `Watch` that shuts the response's socket down when a
+clock runs out (sync only; async reads are `clocked`). From the headers on, that is as good as our transport.
 """
 
 from __future__ import annotations
 
+import socket
 import threading
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from time import monotonic
 from typing import Any, TypeVar
 
-from anyio import move_on_after
+from anyio import CancelScope, create_task_group, move_on_after, wait_readable
 
 from ..options import Timeout
 from .exchange import Exchange
@@ -21,16 +25,64 @@ _MARGIN = 0.05  # seconds
 _LONGEST_LOOK = 1.0  # seconds, after which the watch of a forgotten stream notices that it is over
 
 
-def time_outs(timeout: Timeout, exchange: Exchange) -> dict[str, float | None]:
-    """httpx's own time-outs: upper bounds for each single wait."""
+def time_outs(timeout: Timeout, exchange: Exchange, client: Any) -> dict[str, float | None]:
+    """httpx's own time-outs: upper bounds for each single wait.
+
+    No clock of ours is about a free connection: for that the client's own time-out holds, too.
+    """
     left = exchange.seconds_left()
     limits = [seconds for seconds in (timeout.idle, left) if seconds is not None]
     wait = max(min(limits), 0.001) if limits else None
-    return {"connect": _least(timeout.connect, left), "read": wait, "write": wait, "pool": wait}
+    return {
+        "connect": _least(timeout.connect, left),
+        "read": wait,
+        "write": wait,
+        "pool": _least(wait, client.timeout.pool),
+    }
 
 
 def _least(first: float | None, second: float | None) -> float | None:
     return second if first is None else first if second is None else min(first, second)
+
+
+def tracer(exchange: Exchange) -> Callable[[str, object], None]:
+    """httpcore's `trace`: tells the session when the request goes out, and whether over a new connection.
+
+    While a connection is being made, nothing is sent. Whatever else happens, or happens untold, counts as
+    sent: the names of events may change, and a flow must not run twice for that.
+    """
+    session, dialled, told = exchange.session, False, False
+
+    def trace(event: str, info: object) -> None:
+        nonlocal dialled, told
+        with exchange.lock:
+            if exchange.bound:  # our own transport, in the caller's hands, knows better
+                return
+            if event.startswith("connection.") and not event.endswith(".complete"):
+                dialled = True
+                session.bound(monotonic())
+            elif not (told and session.was_sent):
+                session.connected(monotonic(), reused=not dialled)
+            told = True
+
+    return trace
+
+
+def atracer(exchange: Exchange) -> Callable[[str, object], Awaitable[None]]:
+    """The same for an asynchronous client; it also closes what httpcore forgets of a cancelled handshake."""
+    trace = tracer(exchange)
+    stream: Any = None
+
+    async def atrace(event: str, info: Any) -> None:
+        nonlocal stream
+        trace(event, info)
+        if event == "connection.connect_tcp.complete":
+            stream = info.get("return_value")
+        elif event == "connection.start_tls.failed" and stream is not None:
+            with CancelScope(shield=True), suppress(Exception):
+                await stream.aclose()
+
+    return atrace
 
 
 def response_socket(response: Any) -> Any:
@@ -39,6 +91,10 @@ def response_socket(response: Any) -> Any:
         return None
     stream = response.extensions.get("network_stream")
     return None if stream is None else stream.get_extra_info("socket")
+
+
+class NotIdle(TimeoutError):
+    """Another clock than `idle` has run out."""
 
 
 async def clocked(exchange: Exchange, awaitable: Awaitable[T], *, idle: bool) -> T:
@@ -50,13 +106,68 @@ async def clocked(exchange: Exchange, awaitable: Awaitable[T], *, idle: bool) ->
     (httpcore issue 1093): hence the margin.
 
     Raises:
-        TimeoutError: and `exchange.timed_out` is set.
+        TimeoutError: and `exchange.timed_out` is set; `NotIdle` where `idle` was not to count.
     """
     left = exchange.seconds_left(idle=idle)
     with move_on_after(None if left is None else max(left + _MARGIN, 0)):
         return await awaitable
     exchange.timed_out = True
-    raise TimeoutError
+    raise TimeoutError if idle else NotIdle
+
+
+async def stoppable(
+    exchange: Exchange,
+    begin: Callable[[], Awaitable[T]],
+    undo: Callable[[T], Awaitable[None]] | None = None,
+) -> T | None:
+    """Await what our transport does not carry; None where the call is stopped before it ends.
+
+    Stopping shuts a socket down that nobody writes to. The work has a task of its own, which only a scope
+    cancels: asyncio's `Task.cancel()` may hit a task whose wait is over already, and that is what costs
+    httpx's pool a connection for good (httpcore issue 1093).
+
+    Args:
+        undo: for what was there already when the waiting task was cancelled.
+    """
+    ours, theirs = socket.socketpair()
+    outcome: list[T] = []
+    failure: list[Exception] = []
+
+    async def work() -> None:
+        try:
+            outcome.append(await begin())
+        except Exception as error:  # noqa: BLE001 - raised below, where it is in no group
+            failure.append(error)
+        group.cancel_scope.cancel()
+
+    with ours, theirs:
+        ours.setblocking(False)
+        exchange.attach(ours)
+        try:
+            async with create_task_group() as group:
+                group.start_soon(work)
+                await wait_readable(ours)
+                group.cancel_scope.cancel()
+        except BaseException:
+            if outcome and undo is not None:
+                await sheltered(undo(outcome[0]))
+            raise
+        finally:
+            exchange.detach(ours)
+    if failure:
+        raise failure[0]
+    return outcome[0] if outcome else None
+
+
+async def sheltered(awaitable: Awaitable[None]) -> None:
+    """Await it to its end, into which not even `Task.cancel()` breaks."""
+
+    async def work() -> None:
+        with CancelScope(shield=True):
+            await awaitable
+
+    async with create_task_group() as group:
+        group.start_soon(work)
 
 
 def attach(exchange: Exchange, response: Any) -> bool:
