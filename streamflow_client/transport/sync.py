@@ -12,7 +12,7 @@ import ssl
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from time import monotonic
-from typing import Any
+from typing import Any, cast
 
 import httpcore
 import httpx
@@ -159,12 +159,16 @@ class _Lane(httpcore.NetworkBackend):
             self.exchange.begin(owned=False)
 
     def rest(self) -> bool:
-        """Let go of the exchange; False if the connection is in no state to be used again."""
+        """Let go of the exchange; False if the connection is in no state to be used again.
+
+        One whose socket was shut down is not, even if its response had been read to the end by then.
+        """
+        stopped = self.exchange is not None and self.exchange.stopped
         if self.exchange is not None:
             self.exchange.detach()
             self.exchange = None
         self.idle_since = monotonic()
-        return has_idle(self.connection)
+        return not stopped and has_idle(self.connection)
 
     def is_fresh(self) -> bool:
         """Neither too old nor closed by the server, as far as one can see from here."""
@@ -257,21 +261,40 @@ class _Stream(httpcore.NetworkStream):
         server_hostname: str | None = None,
         timeout: float | None = None,
     ) -> httpcore.NetworkStream:
-        exchange = self._lane.exchange
-        seconds = seconds_left(exchange, timeout, httpcore.ConnectTimeout)
-        if exchange is None:
-            return self._lane.adopt(self._inner.start_tls(ssl_context, server_hostname, seconds), tls=True)
-        # Wrapping takes the descriptor away from the socket that would be shut down in the handshake.
-        with socket.fromfd(self.socket.fileno(), self.socket.family, self.socket.type) as handle:
-            exchange.attach(handle)
-            try:
-                inner = self._inner.start_tls(ssl_context, server_hostname, seconds)
-                return self._lane.adopt(inner, tls=True)
-            finally:
-                exchange.detach(handle)
+        seconds = seconds_left(self._lane.exchange, timeout, httpcore.ConnectTimeout)
+        if not isinstance(self.socket, ssl.SSLSocket):  # else TLS is spoken inside of TLS, without a socket
+            ssl_context = cast("ssl.SSLContext", _Handshake(ssl_context, self._lane.exchange))
+        return self._lane.adopt(self._inner.start_tls(ssl_context, server_hostname, seconds), tls=True)
 
     def get_extra_info(self, info: str) -> Any:
         return self._inner.get_extra_info(info)
+
+
+class _Handshake:
+    """What httpcore uses of an SSL context: it wraps a socket so that the call can be stopped meanwhile.
+
+    Wrapping takes the descriptor away from the socket that would be shut down. And Ctrl-C leaves the
+    wrapped one to the garbage collector: `ssl` closes it only for exceptions of its own.
+    """
+
+    def __init__(self, context: ssl.SSLContext, exchange: Exchange | None) -> None:
+        self._context = context
+        self._exchange = exchange
+
+    def wrap_socket(self, sock: socket.socket, server_hostname: str | None) -> ssl.SSLSocket:
+        wrapped = self._context.wrap_socket(
+            sock, server_hostname=server_hostname, do_handshake_on_connect=False
+        )
+        try:
+            if self._exchange is not None:
+                self._exchange.attach(wrapped)
+            wrapped.do_handshake()
+        except BaseException:
+            if self._exchange is not None:
+                self._exchange.detach(wrapped)
+            wrapped.close()
+            raise
+        return wrapped
 
 
 def _connection(
