@@ -12,7 +12,7 @@ import socket
 import warnings
 from collections import deque
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager, suppress
+from contextlib import aclosing, asynccontextmanager, suppress
 from threading import Lock
 from time import monotonic
 from types import TracebackType
@@ -219,40 +219,40 @@ class AsyncFlowStream(Generic[ChunkT, OutputT]):
         self, enough: Callable[[Session[Any, Any]], bool], *, drain: bool = False
     ) -> Session[ChunkT, OutputT]:
         """Take steps until there is enough or the call has ended. One reader at a time."""
-        await self._take_turn()
-        session = self._session
-        try:
-            if self._find is not None:
-                await self._start_late(session, self._find)
-            self._exchange.waits(drain=drain)
-            while session.outcome is None and not enough(session):
-                await self._step(session)
-            if session.outcome is not None:
-                await self._end()
-        except BaseException:
-            await self._interrupted()
-            raise
-        finally:
-            self._exchange.rests()
-            self._reader.release()
+        await self._check_turn()
+        with self._reader:  # nothing was awaited since it was free
+            session = self._session
+            try:
+                if self._find is not None:
+                    await self._start_late(session, self._find)
+                self._exchange.waits(drain=drain)
+                while session.outcome is None and not enough(session):
+                    await self._step(session)
+                if session.outcome is not None:
+                    await self._end()
+            except BaseException:
+                await self._interrupted()
+                raise
+            finally:
+                self._exchange.rests()
         return session
 
-    async def _take_turn(self) -> None:
+    async def _check_turn(self) -> None:
         """One reader at a time; but whoever closes or restarts the stream is waited for.
 
         Raises: RuntimeError.
         """
-        while not self._reader.acquire(blocking=False):
+        while self._reader.locked():
             if not self._exchange.stopped:
                 raise RuntimeError("the stream is being read already")
-            await sleep(0.001)
+            await sleep(0.001)  # a thread's lock has no event
 
     async def _interrupted(self) -> None:
         """Whatever breaks into a read (a cancelled task, Ctrl-C, a caller's auth) ends the call."""
         self._exchange.cancel("the read was interrupted", tell=True)
         self._session.settle(monotonic())
         with CancelScope(shield=True):
-            await self._end()
+            await sheltered(self._end())
 
     async def _start_late(
         self,
@@ -329,10 +329,12 @@ class AsyncFlowStream(Generic[ChunkT, OutputT]):
         ours, theirs = socket.socketpair()
         with ours, theirs:
             self._exchange.attach(ours)
-            ours.setblocking(False)
-            with move_on_after(seconds):
-                await wait_readable(ours)
-            self._exchange.detach()
+            try:
+                ours.setblocking(False)
+                with move_on_after(seconds):
+                    await wait_readable(ours)
+            finally:
+                self._exchange.detach()
         with self._exchange.lock:
             session.woke(monotonic())
 
@@ -372,7 +374,8 @@ class AsyncFlowStream(Generic[ChunkT, OutputT]):
         if self._session.wants_telling and not self._told:
             session = calls.cancel_session(self._settings, self._session)
             with CancelScope(shield=True), suppress(Exception):
-                await AsyncFlowStream(self._http, self._settings, session, lambda _: session).result()
+                async with aclosing(self._http.apart()) as http:
+                    await AsyncFlowStream(http, self._settings, session, lambda _: session).result()
             self._told = True  # not before: a second cancel may have hit the telling
 
     def _stamped(self, error: FlowError) -> FlowError:
@@ -391,6 +394,10 @@ class Http:
         self.closed = False
         self._searching = AsyncLock()
         self._loop: object = None
+
+    def apart(self) -> Http:
+        """Another one for what goes on while this one is closed."""
+        return Http(None if self.owned else self.client)
 
     async def request(self, settings: Settings, exchange: Exchange, action: Open) -> httpx.Request:
         """The request of one attempt, with the caller's headers as they are now."""
@@ -469,13 +476,13 @@ class Http:
     async def aclose(self) -> None:
         self.closed = self.owned
         with CancelScope(shield=True):
+            if self.owned:  # before the streams: none must begin meanwhile
+                await self.client.aclose()
             for known in list(self.live.values()):
                 stream = known()
                 if stream is not None:
                     await stream.aclose()
             await self.bury()
-            if self.owned:
-                await self.client.aclose()
 
 
 async def _given_headers(settings: Settings) -> Headers | None:

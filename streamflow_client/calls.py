@@ -166,7 +166,9 @@ def changed(
 
 def check_client(http_client: Any, *, closes_by: str) -> None:
     """Raises: TypeError: not a client of httpx's or httpx2's kind, or one for the other kind of caller."""
-    if http_client is not None and not callable(getattr(http_client, closes_by, None)):
+    if http_client is None:
+        return
+    if isinstance(http_client, type) or not callable(getattr(http_client, closes_by, None)):
         kind = "an httpx.Client" if closes_by == "close" else "an httpx.AsyncClient"
         raise TypeError(f"http_client is {kind} (or httpx2's) or None, got {type(http_client).__name__}")
 

@@ -109,6 +109,7 @@ class Session(Generic[ChunkT, OutputT]):
         self._spared = False  # its response says that it ran nothing
         self._reply: Reply | None = None
         self._draining = False
+        self._taking = False  # a body's bytes, that is; only re-entrant calls see it
         self._warned_unknown = False
         self._cancelled: FlowCancelledError | None = None
         self._tell = False
@@ -249,6 +250,7 @@ class Session(Generic[ChunkT, OutputT]):
         reply = self._response
         self._bytes += len(data)
         comments = reply.comments
+        self._taking = True
         try:
             for frames in reply.feed(data):
                 self._take(frames, now)
@@ -256,20 +258,26 @@ class Session(Generic[ChunkT, OutputT]):
                     break
         except (Malformed, EventTooLarge) as error:
             self._protocol_error(error)
+        finally:
+            self._taking = False
         if reply.comments != comments:
             self._clocks.last_comment = now
         if reply.is_full and self._state is _State.READING:
             self._refused(reply, now, whole=False)
+        self.settle(now)
 
     def eof(self, now: float) -> None:
         """The body ended as HTTP says it should."""
         if not self._hears(now, _State.READING):
             return
-        self.clean = True
+        self.clean = self._taking = True
         try:
             self._finish(self._response, now)
         except (Malformed, EventTooLarge) as error:
             self._protocol_error(error)
+        finally:
+            self._taking = False
+        self.settle(now)
 
     def broke(self, kind: Break, text: str, now: float) -> None:
         """The connection failed, in the words of the transport."""
@@ -337,7 +345,8 @@ class Session(Generic[ChunkT, OutputT]):
         """
         if self.outcome is not None or self._cancelled is not None:
             return False
-        self._forget_ready()
+        if not self._taking:  # else a signal handler or a validator came in between, and `settle` does it
+            self._forget_ready()
         self._tell = tell
         self._cancelled = FlowCancelledError(why)
         return True

@@ -11,7 +11,7 @@ import socket
 import warnings
 from collections import deque
 from collections.abc import Callable, Generator, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from threading import TIMEOUT_MAX, Lock
 from time import monotonic
 from types import TracebackType
@@ -207,28 +207,28 @@ class FlowStream(Generic[ChunkT, OutputT]):
         self, enough: Callable[[Session[Any, Any]], bool], *, drain: bool = False
     ) -> Session[ChunkT, OutputT]:
         """Take steps until there is enough or the call has ended. One reader at a time."""
-        self._take_turn()
-        session = self._session
-        try:
-            self._exchange.waits(drain=drain)
-            while session.outcome is None and not enough(session):
-                self._step(session)
-            if session.outcome is not None:
-                self._end()
-        except BaseException:
-            self._interrupted()
-            raise
-        finally:
-            self._exchange.rests()
-            self._reader.release()
+        self._check_turn()
+        with self._reader:  # not by `acquire`: Ctrl-C could come between that and the `try` that releases
+            session = self._session
+            try:
+                self._exchange.waits(drain=drain)
+                while session.outcome is None and not enough(session):
+                    self._step(session)
+                if session.outcome is not None:
+                    self._end()
+            except BaseException:
+                self._interrupted()
+                raise
+            finally:
+                self._exchange.rests()
         return session
 
-    def _take_turn(self) -> None:
+    def _check_turn(self) -> None:
         """One reader at a time; but whoever closes or restarts the stream is waited for.
 
         Raises: RuntimeError.
         """
-        if not self._reader.acquire(blocking=self._exchange.stopped):
+        if self._reader.locked() and not self._exchange.stopped:
             raise RuntimeError("the stream is being read already")
 
     def _interrupted(self) -> None:
@@ -288,10 +288,12 @@ class FlowStream(Generic[ChunkT, OutputT]):
         ours, theirs = socket.socketpair()
         with ours, theirs:
             self._exchange.attach(ours)
-            ours.settimeout(seconds)
-            with suppress(OSError):
-                ours.recv(1)
-            self._exchange.detach()
+            try:
+                ours.settimeout(seconds)
+                with suppress(OSError):
+                    ours.recv(1)
+            finally:
+                self._exchange.detach()
         with self._exchange.lock:
             session.woke(monotonic())
 
@@ -328,8 +330,8 @@ class FlowStream(Generic[ChunkT, OutputT]):
         if self._session.wants_telling and not self._told:
             self._told = True
             session = calls.cancel_session(self._settings, self._session)
-            with suppress(Exception):
-                FlowStream(self._http, self._settings, session, lambda _: session).result()
+            with suppress(Exception), closing(self._http.apart()) as http:
+                FlowStream(http, self._settings, session, lambda _: session).result()
 
     def _stamped(self, error: FlowError) -> FlowError:
         return self._session.stamped(error, monotonic())
@@ -346,6 +348,10 @@ class Http:
         self.graves: deque[tuple[Any, Any]] = deque()
         self.closed = False
         self._searching = ProcessLock()
+
+    def apart(self) -> Http:
+        """Another one for what goes on while this one is closed."""
+        return Http(None if self.owned else self.client)
 
     def request(self, settings: Settings, exchange: Exchange, action: Open) -> httpx.Request:
         """The request of one attempt, with the caller's headers as they are now."""
@@ -396,10 +402,10 @@ class Http:
 
     def close(self) -> None:
         self.closed = self.owned
+        if self.owned:  # before the streams: none must begin meanwhile
+            self.client.close()
         for known in list(self.live.values()):
             stream = known()
             if stream is not None:
                 stream.close()
         self.bury()
-        if self.owned:
-            self.client.close()

@@ -9,15 +9,15 @@ from dataclasses import dataclass
 from time import monotonic, sleep
 from typing import Any
 
-import httpx
 import pytest
 
-from drivers import DRIVERS, Driver, Mode
+from drivers import DRIVERS, EACH_LOT, Driver, Mode
 from streamflow_client import Clock, FlowDef, FlowTimeoutError, Retry, Timeout
 from streamflow_client.testing import Call, Faults, StubServer
 from streamflow_client.testing import faults as f
 
 FLOW = FlowDef("held", input=int, chunk=int, output=int)
+each_lot = pytest.mark.parametrize("drivers", EACH_LOT)
 LATE = 0.3  # seconds a clock may fire late
 EARLY = 0.01  # what the clocks of the machine may differ by
 NEVER: dict[str, Any] = {"connect": None, "idle": None}
@@ -61,7 +61,7 @@ class Case:
     deaf: bool = False
     retry: Retry | None = None
     attempts: int = 1
-    own_client: bool = False
+    trickles: bool = False
 
     @property
     def limit(self) -> float:
@@ -106,7 +106,7 @@ CASES: dict[str, Case] = {
         "progress", Timeout(progress=0.5), faults=f.delay_headers(60), modes=BODY
     ),
     "progress, while headers trickle": Case(
-        "progress", Timeout(progress=0.5), faults=f.trickle_headers(0.2), modes=BODY
+        "progress", Timeout(progress=0.5), faults=f.trickle_headers(0.2), modes=BODY, trickles=True
     ),
     "progress, with pings only": Case(
         "progress", Timeout(progress=0.5, idle=0.3), faults=f.pings(0.1, 1), received=1, modes=BODY
@@ -114,7 +114,7 @@ CASES: dict[str, Case] = {
     "progress, no chunk at all": Case("progress", Timeout(progress=0.5), faults=f.pings(0.1), modes=BODY),
     "total, before the headers": Case("total", 0.5, faults=f.delay_headers(60)),
     "total, while headers trickle": Case(
-        "total", Timeout(total=0.5, idle=0.4), faults=f.trickle_headers(0.2), input=0
+        "total", Timeout(total=0.5, idle=0.4), faults=f.trickle_headers(0.2), input=0, trickles=True
     ),
     "total, with pings": Case(
         "total", Timeout(total=0.5, idle=0.3), faults=f.pings(0.1, 1), received=1, modes=BODY
@@ -130,16 +130,6 @@ CASES: dict[str, Case] = {
         modes=BODY,
     ),
     "total, over attempts": Case("total", 0.5, faults=LATER, retry=Retry(attempts=9), attempts=3),
-    "idle, a caller's client": Case("idle", Timeout(idle=0.5), received=1, modes=BODY, own_client=True),
-    "idle, a caller's client, before the headers": Case(
-        "idle", Timeout(idle=0.5), faults=f.delay_headers(60), own_client=True
-    ),
-    "progress, a caller's client": Case(
-        "progress", Timeout(progress=0.5), faults=f.pings(0.1, 1), received=1, modes=BODY, own_client=True
-    ),
-    "total, a caller's client": Case(
-        "total", 0.5, faults=f.pings(0.1, 1), received=1, modes=BODY, own_client=True
-    ),
 }
 
 
@@ -155,10 +145,7 @@ class Fired:
 
 
 def fire(stub: StubServer, case: Case, driver: Driver, mode: Mode) -> Fired:
-    options: dict[str, Any] = {}
-    if case.own_client:
-        options["http_client"] = httpx.Client() if driver.name == "sync" else httpx.AsyncClient()
-    with driver.client(stub, timeout=case.timeout, retry=case.retry, **options) as client:
+    with driver.client(stub, timeout=case.timeout, retry=case.retry) as client:
         flow = client.flow(FLOW)
         began = monotonic()
         try:
@@ -178,14 +165,18 @@ def fire_all(stub: StubServer, case: Case, ways: Iterable[Way]) -> dict[Way, Fir
         return {way: future.result() for way, future in futures.items()}
 
 
+@each_lot
 @pytest.mark.parametrize("name", CASES)
-def test_a_clock_fires_at_its_time(name: str) -> None:
+def test_a_clock_fires_at_its_time(name: str, drivers: list[Driver]) -> None:
     case = CASES[name]
+    ways: list[Way] = [
+        (driver, mode) for driver in drivers for mode in case.modes if driver.reachable or not case.trickles
+    ]
     with serve(tls=case.tls) as stub:
         stub.always("held", case.faults)
         deaf: AbstractContextManager[None] = stub.tls_stall() if case.deaf else nullcontext()
         with deaf:
-            fired = fire_all(stub, case, [(driver, mode) for driver in DRIVERS for mode in case.modes])
+            fired = fire_all(stub, case, ways)
             # Once more for those that a busy machine made late; the second time counts.
             fired |= fire_all(stub, case, [way for way, end in fired.items() if end.is_late(case)])
         for way, end in fired.items():
@@ -203,14 +194,15 @@ def test_a_clock_fires_at_its_time(name: str) -> None:
         stub.wait_until(lambda: stub.connections.in_use == 0)
 
 
-def side_by_side(check: Callable[[Driver], None]) -> None:
+def side_by_side(drivers: list[Driver], check: Callable[[Driver], None]) -> None:
     """The same in all drivers at the same time."""
     with ThreadPoolExecutor() as threads:
-        for future in [threads.submit(check, driver) for driver in DRIVERS]:
+        for future in [threads.submit(check, driver) for driver in drivers]:
             future.result()
 
 
-def test_a_slow_consumer_trips_neither_idle_nor_progress() -> None:
+@each_lot
+def test_a_slow_consumer_trips_neither_idle_nor_progress(drivers: list[Driver]) -> None:
     def consume(driver: Driver) -> None:
         timeout = Timeout(idle=0.2, progress=0.2)
         with driver.client(stub, timeout=timeout) as client, client.flow("count").stream(3) as stream:
@@ -221,10 +213,11 @@ def test_a_slow_consumer_trips_neither_idle_nor_progress() -> None:
             assert stream.result() == 3
 
     with serve() as stub:
-        side_by_side(consume)
+        side_by_side(drivers, consume)
 
 
-def test_a_slow_consumer_of_a_slow_server_trips_nothing() -> None:
+@each_lot
+def test_a_slow_consumer_of_a_slow_server_trips_nothing(drivers: list[Driver]) -> None:
     """Time that the caller takes does not count, also where the server says nothing meanwhile."""
 
     def consume(driver: Driver) -> None:
@@ -237,10 +230,11 @@ def test_a_slow_consumer_of_a_slow_server_trips_nothing() -> None:
 
     with serve() as stub:
         stub.always("count", f.slow_chunks(0.3))
-        side_by_side(consume)
+        side_by_side(drivers, consume)
 
 
-def test_the_total_also_counts_what_the_caller_takes() -> None:
+@each_lot
+def test_the_total_also_counts_what_the_caller_takes(drivers: list[Driver]) -> None:
     def consume(driver: Driver) -> None:
         with driver.client(stub, timeout=0.3) as client, client.flow(FLOW).stream(1) as stream:
             assert next(stream) == 0
@@ -252,24 +246,26 @@ def test_the_total_also_counts_what_the_caller_takes() -> None:
             assert monotonic() - began < LATE
 
     with serve() as stub:
-        side_by_side(consume)
+        side_by_side(drivers, consume)
 
 
+@each_lot
 @pytest.mark.parametrize("clock", ["idle", "progress"])
-def test_a_durable_stream_that_falls_silent_is_resumed(clock: str) -> None:
+def test_a_durable_stream_that_falls_silent_is_resumed(clock: str, drivers: list[Driver]) -> None:
     def read(driver: Driver) -> None:
         timeout = Timeout(**{clock: 0.3})
         with driver.client(stub, timeout=timeout) as client, client.flow("lasting").stream(3) as stream:
             assert ([*stream], stream.result()) == ([0, 1, 2], 3)
 
-    for driver in DRIVERS:
+    for driver in drivers:
         with serve() as stub:
             stub.script("lasting", f.pings(0.1, 1) if clock == "progress" else f.stall(1))
             read(driver)
             assert [len(stub.requests), stub.run_count("lasting")] == [2, 1]
 
 
-def test_a_durable_stream_is_not_resumed_after_its_total_time() -> None:
+@each_lot
+def test_a_durable_stream_is_not_resumed_after_its_total_time(drivers: list[Driver]) -> None:
     def read(driver: Driver) -> None:
         with driver.client(stub, timeout=0.3) as client, client.flow("lasting").stream(3) as stream:
             assert next(stream) == 0
@@ -281,11 +277,12 @@ def test_a_durable_stream_is_not_resumed_after_its_total_time() -> None:
 
     with serve() as stub:
         stub.always("lasting", f.stall(1))
-        side_by_side(read)
-        assert len(stub.requests) == len(DRIVERS)
+        side_by_side(drivers, read)
+        assert len(stub.requests) == len(drivers)
 
 
-def test_without_a_timeout_no_clock_runs() -> None:
+@each_lot
+def test_without_a_timeout_no_clock_runs(drivers: list[Driver]) -> None:
     def wait(driver: Driver) -> None:
         for timeout in (None, Timeout(**NEVER)):
             with driver.client(stub, timeout=timeout) as client, client.flow("count").stream(2) as stream:
@@ -295,10 +292,11 @@ def test_without_a_timeout_no_clock_runs() -> None:
 
     with serve() as stub:
         stub.always("count", (f.delay_headers(0.1), f.slow_chunks(0.1)))
-        side_by_side(wait)
+        side_by_side(drivers, wait)
 
 
-def test_options_of_a_copy_set_its_clocks() -> None:
+@each_lot
+def test_options_of_a_copy_set_its_clocks(drivers: list[Driver]) -> None:
     def wait(driver: Driver) -> None:
         with driver.client(stub, timeout=60.0) as client:
             quick = client.flow(FLOW).with_options(timeout=0.2)
@@ -309,7 +307,7 @@ def test_options_of_a_copy_set_its_clocks() -> None:
 
     with serve() as stub:
         stub.always("held", f.stall())
-        side_by_side(wait)
+        side_by_side(drivers, wait)
 
 
 @pytest.mark.parametrize("seconds", [0, -1, float("nan"), float("inf"), "1"])

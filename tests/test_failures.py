@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from pydantic import BaseModel
 
-from drivers import EVERY_DRIVER, EVERY_ASYNC_DRIVER, DRIVERS, Driver, Mode, Outcome
+from drivers import EVERY_DRIVER, Driver, Mode, Outcome
 from streamflow_client import (
     ChunkValidationError,
     FlowConnectionError,

@@ -24,7 +24,7 @@ import httpx
 import pytest
 from pydantic import BaseModel, Field, ValidationError
 
-from drivers import EVERY_DRIVER, EVERY_ASYNC_DRIVER, ASYNC_DRIVERS, DRIVERS, Driver, spawn
+from drivers import DRIVERS, EVERY_ASYNC_DRIVER, EVERY_DRIVER, Driver, spawn
 from streamflow_client import (
     AsyncClient,
     Catalog,
@@ -50,6 +50,7 @@ from streamflow_client.wire.request import BaseUrl, ProtocolName
 
 OPENAPI, ACTIONS = "/openapi.json", "/api/actions"
 every = pytest.mark.parametrize("driver", EVERY_DRIVER)
+ours = pytest.mark.parametrize("driver", DRIVERS, ids=repr)
 asynchronous = pytest.mark.parametrize("driver", EVERY_ASYNC_DRIVER)
 Send = Callable[[Any], None]
 
@@ -435,7 +436,7 @@ def test_many_tasks_discover_once(driver: Driver, stub: StubServer) -> None:
     titles: list[str] = []
 
     async def main() -> None:
-        async with AsyncClient(stub.url) as client, anyio.create_task_group() as group:
+        async with driver.async_client(stub.url) as client, anyio.create_task_group() as group:
 
             async def call(number: int) -> None:
                 titles.append((await client.flows.menu(theme=str(number))).title)
@@ -898,7 +899,7 @@ def test_tasks_that_wait_for_a_search_share_its_failure(driver: Driver, stub: St
     errors: list[Exception] = []
 
     async def main() -> None:
-        async with AsyncClient(stub.url, timeout=Timeout(idle=0.2), retry=None) as client:
+        async with driver.async_client(stub.url, timeout=Timeout(idle=0.2), retry=None) as client:
 
             async def call() -> None:
                 try:
@@ -925,6 +926,17 @@ def test_who_waits_for_a_search_waits_no_longer_than_its_own_total(driver: Drive
         with pytest.raises(FlowTimeoutError, match=r"not found out within 0\.1 s") as caught:
             client.with_options(timeout=0.1).discover()
         assert caught.value.clock == "total"
+        client.close()
+        with pytest.raises(FlowCancelledError):
+            searching.result(10)
+
+
+@ours
+def test_closing_the_client_ends_every_search(driver: Driver, stub: StubServer) -> None:
+    stub.always(OPENAPI, f.stall())
+    with driver.client(stub) as client:
+        searching = spawn(client.discover)
+        stub.wait_until(lambda: asked(stub))
         waiting = spawn(client.discover)
         client.close()
         for thread in (searching, waiting):

@@ -1,22 +1,23 @@
 """A caller's own HTTP client, of httpx or httpx2: its settings hold, its exceptions do not come through, the
 clocks and `cancel()` reach as far as its public interfaces do."""
 
-import ssl
 import threading
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import partial
 from types import SimpleNamespace
 from typing import Any
 
+import anyio
 import httpx
 import httpx2
 import pytest
 
-from drivers import DRIVERS, Driver, spawn
+from drivers import CALLERS_DRIVERS, TRUSTING_NONE, Blocking, Driver, spawn
 from small_http2 import SmallHttp2
 from streamflow_client import (
+    AsyncClient,
     FlowCancelledError,
     FlowConnectionError,
     FlowError,
@@ -26,17 +27,23 @@ from streamflow_client import (
     Retry,
     StreamInterruptedError,
     Timeout,
+    default_async_http_client,
 )
 from streamflow_client.testing import Faults, StubServer, faults
 from streamflow_client.transport.foreign import Watch, attach, response_socket
+from test_cancellation import native, scoped, twice
 
-SOON = 0.3
-LIBRARIES = [httpx, httpx2]
-ROWS = [(driver, library) for driver in DRIVERS for library in LIBRARIES]
-each_client = pytest.mark.parametrize(
-    ("driver", "library"), ROWS, ids=[f"{driver}-{library.__name__}" for driver, library in ROWS]
+SOON = 1.0  # how late a clock may be on a busy machine; test_clocks.py looks closer
+each_client = pytest.mark.parametrize("driver", CALLERS_DRIVERS, ids=repr)
+on_httpx = pytest.mark.parametrize(  # what takes its time: in `make faults`, test_clocks.py looks at both
+    "driver", [driver for driver in CALLERS_DRIVERS if driver.library is httpx], ids=repr
 )
-TRUSTING = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)  # building the default one takes a while, for each client
+each_sync_client = pytest.mark.parametrize(
+    "driver", [driver for driver in CALLERS_DRIVERS if driver.name == "sync"], ids=repr
+)
+each_async_client = pytest.mark.parametrize(
+    "driver", [driver for driver in CALLERS_DRIVERS if driver.name != "sync"], ids=repr
+)
 
 
 def echo(request: Any) -> Any:
@@ -70,12 +77,6 @@ def _no_thread_is_left() -> Iterator[None]:
         assert not thread.is_alive()
 
 
-def make(driver: Driver, library: Any, **options: Any) -> Any:
-    """Their client for this driver."""
-    kind = library.Client if driver.name == "sync" else library.AsyncClient
-    return kind(**({"verify": TRUSTING} | options))
-
-
 @contextmanager
 def within(seconds: float, at_least: float = 0.0) -> Iterator[None]:
     began = time.monotonic()
@@ -88,8 +89,8 @@ def within(seconds: float, at_least: float = 0.0) -> Iterator[None]:
 
 
 @each_client
-def test_calls_run_on_it_and_it_is_not_closed(driver: Driver, library: Any, stub: StubServer) -> None:
-    theirs = make(driver, library)
+def test_calls_run_on_it_and_it_is_not_closed(driver: Driver, stub: StubServer) -> None:
+    theirs = driver.http_client()
     with driver.client(stub, http_client=theirs) as client:
         assert client.flow("echo")({"a": 1}) == {"a": 1}
         with client.flow("count").stream(3) as stream:
@@ -108,11 +109,11 @@ def test_calls_run_on_it_and_it_is_not_closed(driver: Driver, library: Any, stub
 
 
 @each_client
-def test_its_headers_auth_and_cookies_go_along(driver: Driver, library: Any, stub: StubServer) -> None:
-    own = {"headers": {"X-Mine": "1"}, "auth": ("user", "pass"), "cookies": {"c": "1"}}
-    with driver.client(stub, http_client=make(driver, library, **own)) as client:
+def test_its_headers_auth_and_cookies_go_along(driver: Driver, stub: StubServer) -> None:
+    own: dict[str, Any] = {"headers": {"X-Mine": "1"}, "auth": ("user", "pass"), "cookies": {"c": "1"}}
+    with driver.client(stub, http_client=driver.http_client(**own)) as client:
         client.flow("echo")(1)
-    with driver.client(stub, http_client=make(driver, library, **own), auth="t0ken") as client:
+    with driver.client(stub, http_client=driver.http_client(**own), auth="t0ken") as client:
         client.flow("echo")(1)
     first, second = (request.headers for request in stub.requests)
     assert (first["x-mine"], first["cookie"], first["authorization"]) == ("1", "c=1", "Basic dXNlcjpwYXNz")
@@ -120,26 +121,26 @@ def test_its_headers_auth_and_cookies_go_along(driver: Driver, library: Any, stu
 
 
 @each_client
-def test_our_clocks_win_over_its_time_outs(driver: Driver, library: Any, stub: StubServer) -> None:
+def test_our_clocks_win_over_its_time_outs(driver: Driver, stub: StubServer) -> None:
     stub.script("echo", faults.delay_headers(0.2))
-    theirs = make(driver, library, timeout=0.05, follow_redirects=True)
+    theirs = driver.http_client(timeout=0.05, follow_redirects=True)
     with driver.client(stub, http_client=theirs) as client:
         assert client.flow("echo")(1) == 1
 
 
 @each_client
-def test_redirects_are_not_followed_even_if_it_would(driver: Driver, library: Any, stub: StubServer) -> None:
+def test_redirects_are_not_followed_even_if_it_would(driver: Driver, stub: StubServer) -> None:
     stub.script("echo", faults.status(307, headers=(("Location", f"{stub.url}/count"),)))
-    theirs = make(driver, library, follow_redirects=True)
+    theirs = driver.http_client(follow_redirects=True)
     with driver.client(stub, http_client=theirs) as client, pytest.raises(ProtocolError, match="redirect"):
         client.flow("echo")(1)
     assert len(stub.requests) == 1
 
 
 @each_client
-def test_what_follows_the_result_is_not_waited_for(driver: Driver, library: Any, stub: StubServer) -> None:
+def test_what_follows_the_result_is_not_waited_for(driver: Driver, stub: StubServer) -> None:
     stub.script("count", faults.no_body_end())
-    with driver.client(stub, http_client=make(driver, library)) as client:
+    with driver.client(stub, http_client=driver.http_client()) as client:
         with within(0.1 + SOON):
             assert client.flow("count").stream(2).result() == 2
         stub.wait_until(lambda: stub.connections.open == 0)
@@ -162,11 +163,11 @@ FAULTS: list[tuple[str, Faults, type[FlowError], bool]] = [
     ("fault", "kind", "may_have_run"), [row[1:] for row in FAULTS], ids=[row[0] for row in FAULTS]
 )
 def test_failures_of_the_network_are_ours(
-    driver: Driver, library: Any, stub: StubServer, fault: Faults, kind: type[FlowError], may_have_run: bool
+    driver: Driver, stub: StubServer, fault: Faults, kind: type[FlowError], may_have_run: bool
 ) -> None:
     stub.script("count", fault)
     options: dict[str, Any] = {"timeout": Timeout(idle=0.2), "retry": None}
-    with driver.client(stub, http_client=make(driver, library), **options) as client:
+    with driver.client(stub, http_client=driver.http_client(), **options) as client:
         with pytest.raises(kind) as caught, client.flow("count").stream(2) as stream:
             list(stream)
         assert caught.value.work_may_have_run is may_have_run
@@ -175,8 +176,8 @@ def test_failures_of_the_network_are_ours(
 
 
 @each_client
-def test_a_refused_connection_is_ours_and_tried_again(driver: Driver, library: Any, stub: StubServer) -> None:
-    options: dict[str, Any] = {"http_client": make(driver, library), "retry": Retry(2, wait_initial=0.001)}
+def test_a_refused_connection_is_ours_and_tried_again(driver: Driver, stub: StubServer) -> None:
+    options: dict[str, Any] = {"http_client": driver.http_client(), "retry": Retry(2, wait_initial=0.001)}
     with (
         driver.client(stub, **options) as client,
         stub.refusing(),
@@ -192,11 +193,9 @@ def test_a_refused_connection_is_ours_and_tried_again(driver: Driver, library: A
     [(Timeout(connect=0.15), "connect"), (Timeout(None, None, total=0.15), "total")],
     ids=str,
 )
-def test_a_handshake_without_an_answer_ends_by_a_clock(
-    driver: Driver, library: Any, timeout: Timeout, clock: str
-) -> None:
+def test_a_handshake_without_an_answer_ends_by_a_clock(driver: Driver, timeout: Timeout, clock: str) -> None:
     with declare(StubServer(tls=True)) as stub, stub.tls_stall():
-        theirs = make(driver, library, verify=stub.client_ssl_context())
+        theirs = driver.http_client(verify=stub.client_ssl_context())
         with (
             driver.client(stub, http_client=theirs, timeout=timeout, retry=None) as client,
             within(0.15 + SOON, at_least=0.15),
@@ -207,10 +206,8 @@ def test_a_handshake_without_an_answer_ends_by_a_clock(
 
 
 @each_client
-def test_a_wait_for_a_free_connection_has_its_own_clock(
-    driver: Driver, library: Any, stub: StubServer
-) -> None:
-    theirs = make(driver, library, limits=library.Limits(max_connections=1))
+def test_a_wait_for_a_free_connection_has_its_own_clock(driver: Driver, stub: StubServer) -> None:
+    theirs = driver.http_client(limits=driver.http.Limits(max_connections=1))
     stub.script("count", faults.stall(after_chunks=1))
     options: dict[str, Any] = {"http_client": theirs, "timeout": Timeout(idle=0.2), "retry": None}
     with (
@@ -237,8 +234,8 @@ CLOCKS: list[tuple[str, Faults, Timeout]] = [
 ]
 
 
-@each_client
-def test_each_clock_ends_the_call_in_time(driver: Driver, library: Any, stub: StubServer) -> None:
+@on_httpx
+def test_each_clock_ends_the_call_in_time(driver: Driver, stub: StubServer) -> None:
     rows = list(CLOCKS)
     if driver.name != "sync":  # whose wait for headers cannot be ended from outside
         rows.append(("total", faults.trickle_headers(0.05), Timeout(total=0.3)))
@@ -253,17 +250,14 @@ def test_each_clock_ends_the_call_in_time(driver: Driver, library: Any, stub: St
 
     for number in range(len(rows)):
         stub.flow(f"count{number}", path=f"/{number}")(count)
-    with driver.client(stub, http_client=make(driver, library), retry=None) as client:
+    with driver.client(stub, http_client=driver.http_client(), retry=None) as client:
         calls = [spawn(partial(call, number, row[2])) for number, row in enumerate(rows)]
         assert [call.result(5).clock for call in calls] == [row[0] for row in rows]
         stub.wait_until(lambda: stub.connections.open == 0)
 
 
-@pytest.mark.parametrize("library", [httpx])
-@pytest.mark.parametrize("driver", DRIVERS, ids=repr)
-def test_the_time_that_the_caller_takes_does_not_count(
-    driver: Driver, library: Any, stub: StubServer
-) -> None:
+@on_httpx
+def test_the_time_that_the_caller_takes_does_not_count(driver: Driver, stub: StubServer) -> None:
     go_on = threading.Event()
 
     @stub.flow
@@ -275,7 +269,7 @@ def test_the_time_that_the_caller_takes_does_not_count(
 
     stub.script("patient", faults.stall(after_chunks=2))
     options: dict[str, Any] = {"timeout": Timeout(idle=0.2, progress=0.2), "retry": None}
-    with driver.client(stub, http_client=make(driver, library), **options) as client:
+    with driver.client(stub, http_client=driver.http_client(), **options) as client:
         stream = client.flow("patient").stream(1)
         assert next(stream) == 0
         time.sleep(0.3)  # longer than the clocks
@@ -290,10 +284,10 @@ def test_the_time_that_the_caller_takes_does_not_count(
 
 @each_client
 @pytest.mark.parametrize("tls", [False, True], ids=["plain", "tls"])
-def test_cancelling_wakes_a_read_of_the_body(driver: Driver, library: Any, tls: bool) -> None:
+def test_cancelling_wakes_a_read_of_the_body(driver: Driver, tls: bool) -> None:
     with declare(StubServer(tls=tls)) as stub:
         stub.script("count", faults.stall(after_chunks=1))
-        theirs = make(driver, library, **({"verify": stub.client_ssl_context()} if tls else {}))
+        theirs = driver.http_client(**({"verify": stub.client_ssl_context()} if tls else {}))
         with driver.client(stub, http_client=theirs, timeout=Timeout(idle=60)) as client:
             stream = client.flow("count").stream(2)
             assert next(stream) == 0
@@ -304,9 +298,67 @@ def test_cancelling_wakes_a_read_of_the_body(driver: Driver, library: Any, tls: 
             assert client.flow("echo")(1) == 1
 
 
+@each_async_client
+def test_cancelling_ends_the_wait_for_headers_and_frees_the_connection(
+    driver: Driver, stub: StubServer
+) -> None:
+    theirs = driver.http_client(limits=driver.http.Limits(max_connections=1))
+    stub.script("echo", faults.delay_headers(60))
+    with driver.client(stub, http_client=theirs, timeout=Timeout(total=20)) as client:
+        stream = client.flow("echo").stream(1)
+        reading = spawn(stream.result)
+        stub.wait_until(lambda: stub.requests)
+        stream.cancel()
+        assert isinstance(reading.exception(2), FlowCancelledError)
+        stub.wait_until(lambda: stub.connections.open == 0)
+        assert client.flow("echo")(1) == 1
+
+
+@each_sync_client
+def test_cancelling_takes_effect_when_the_headers_come(driver: Driver, stub: StubServer) -> None:
+    """What the README says of a caller's own `Client`."""
+    go_on = threading.Event()
+
+    @stub.flow
+    def late(request: int) -> int:
+        assert go_on.wait(5)
+        return request
+
+    with driver.client(stub, http_client=driver.http_client()) as client:
+        stream = client.flow("late").stream(1)
+        reading = spawn(stream.result)
+        stub.wait_until(lambda: stub.runs)
+        stream.cancel()
+        go_on.set()
+        assert isinstance(reading.exception(5), FlowCancelledError)
+        stub.wait_until(lambda: stub.connections.open == 0)
+        assert client.flow("echo")(1) == 1
+
+
 @each_client
-def test_closing_a_stream_early_frees_the_connection(driver: Driver, library: Any, stub: StubServer) -> None:
-    theirs = make(driver, library, limits=library.Limits(max_connections=1))
+def test_it_is_told_whether_the_request_went_out_and_over_what(driver: Driver, stub: StubServer) -> None:
+    stub.script("echo", None, faults.close_before_response())
+    with driver.client(stub, http_client=driver.http_client(), retry=None) as client:
+        assert client.flow("echo")(1) == 1
+        with pytest.raises(StreamInterruptedError, match="reused connection") as caught:
+            client.flow("echo")(1)
+        assert caught.value.work_may_have_run
+        stub.script("echo", faults.close_before_response())
+        with pytest.raises(StreamInterruptedError, match="new connection"):
+            client.flow("echo")(1)
+    with declare(StubServer(tls=True)) as secure, secure.tls_stall():
+        theirs = driver.http_client(verify=secure.client_ssl_context())
+        with (
+            driver.client(secure, http_client=theirs, timeout=0.2, retry=None) as client,
+            pytest.raises(FlowTimeoutError, match="connecting after") as silent,
+        ):
+            client.flow("echo")(1)
+        assert not silent.value.work_may_have_run
+
+
+@each_client
+def test_closing_a_stream_early_frees_the_connection(driver: Driver, stub: StubServer) -> None:
+    theirs = driver.http_client(limits=driver.http.Limits(max_connections=1))
     with driver.client(stub, http_client=theirs, timeout=Timeout(total=5)) as client:
         stub.script("count", *[faults.stall(after_chunks=1)] * 3)
         for _ in range(3):
@@ -318,9 +370,9 @@ def test_closing_a_stream_early_frees_the_connection(driver: Driver, library: An
 # httpx and httpcore nest generators and leave the inner ones to the garbage collector: trio complains.
 @pytest.mark.filterwarnings("ignore:Async generator 'http:ResourceWarning")
 @each_client
-def test_http_2_streams_share_a_connection_that_none_of_them_closes(driver: Driver, library: Any) -> None:
+def test_http_2_streams_share_a_connection_that_none_of_them_closes(driver: Driver) -> None:
     with SmallHttp2() as server:
-        theirs = make(driver, library, http2=True, verify=server.client_ssl_context())
+        theirs = driver.http_client(http2=True, verify=server.client_ssl_context())
         timeout = Timeout(idle=10, total=20)
         with driver.client(None, url=server.url, http_client=theirs, timeout=timeout) as client:
             left, cancelled = (client.flow("slow").stream() for _ in range(2))
@@ -381,13 +433,13 @@ def test_a_watch_that_was_stopped_does_not_touch_the_next_attempts_socket() -> N
 
 
 @each_client
-def test_a_mock_transport_will_do(driver: Driver, library: Any) -> None:
+def test_a_mock_transport_will_do(driver: Driver) -> None:
     def answer(request: Any) -> Any:
         if "text/event-stream" in request.headers["accept"]:
-            return library.Response(200, content=b'data: {"message": 1}\n\ndata: {"result": 2}\n\n')
-        return library.Response(200, json={"result": request.url.path})
+            return driver.http.Response(200, content=b'data: {"message": 1}\n\ndata: {"result": 2}\n\n')
+        return driver.http.Response(200, json={"result": request.url.path})
 
-    theirs = make(driver, library, transport=library.MockTransport(answer))
+    theirs = driver.http_client(transport=driver.http.MockTransport(answer))
     with driver.client(None, url="http://flows.test", http_client=theirs) as client:
         assert client.flow("echo")(1) == "/echo"
         with client.flow("count").stream(1) as stream:
@@ -417,13 +469,11 @@ NOT_SENT = {name for name, kind in NAMES if kind is FlowConnectionError} | {"Con
 
 @each_client
 @pytest.mark.parametrize(("name", "kind"), NAMES, ids=[row[0] for row in NAMES])
-def test_no_exception_of_its_library_comes_through(
-    driver: Driver, library: Any, name: str, kind: type[FlowError]
-) -> None:
+def test_no_exception_of_its_library_comes_through(driver: Driver, name: str, kind: type[FlowError]) -> None:
     def answer(request: Any) -> Any:
-        raise getattr(library, name)("told")
+        raise getattr(driver.http, name)("told")
 
-    theirs = make(driver, library, transport=library.MockTransport(answer))
+    theirs = driver.http_client(transport=driver.http.MockTransport(answer))
     with driver.client(None, url="http://flows.test", http_client=theirs, retry=None) as client:
         with pytest.raises(kind) as caught:
             client.flow("echo")(1)
@@ -435,11 +485,11 @@ def test_no_exception_of_its_library_comes_through(
 
 
 @each_client
-def test_an_exception_of_the_callers_own_goes_through(driver: Driver, library: Any) -> None:
+def test_an_exception_of_the_callers_own_goes_through(driver: Driver) -> None:
     def answer(request: Any) -> Any:
         raise KeyError("mine")
 
-    theirs = make(driver, library, transport=library.MockTransport(answer))
+    theirs = driver.http_client(transport=driver.http.MockTransport(answer))
     with (
         driver.client(None, url="http://flows.test", http_client=theirs) as client,
         pytest.raises(KeyError, match="mine"),
@@ -447,8 +497,8 @@ def test_an_exception_of_the_callers_own_goes_through(driver: Driver, library: A
         client.flow("echo")(1)
 
 
-@pytest.mark.parametrize("library", LIBRARIES, ids=lambda library: library.__name__)
-def test_after_a_cancel_it_does_not_matter_what_is_raised(library: Any) -> None:
+@each_sync_client
+def test_after_a_cancel_it_does_not_matter_what_is_raised(driver: Driver) -> None:
     asked, cancelled = threading.Event(), threading.Event()
 
     def answer(request: Any) -> Any:
@@ -456,8 +506,7 @@ def test_after_a_cancel_it_does_not_matter_what_is_raised(library: Any) -> None:
         assert cancelled.wait(5)
         raise KeyError("late")
 
-    driver = DRIVERS[0]
-    theirs = make(driver, library, transport=library.MockTransport(answer))
+    theirs = driver.http_client(transport=driver.http.MockTransport(answer))
     with driver.client(None, url="http://flows.test", http_client=theirs) as client:
         stream = client.flow("echo").stream(1)
         reading = spawn(stream.result)
@@ -467,15 +516,15 @@ def test_after_a_cancel_it_does_not_matter_what_is_raised(library: Any) -> None:
         assert isinstance(reading.exception(5), FlowCancelledError)
 
 
-@pytest.mark.parametrize(("driver", "library"), [row for row in ROWS if row[0].name != "sync"], ids=str)
-def test_an_app_is_called_in_the_same_process(driver: Driver, library: Any) -> None:
+@each_async_client
+def test_an_app_is_called_in_the_same_process(driver: Driver) -> None:
     async def app(scope: Any, receive: Any, send: Any) -> None:
         streaming = dict(scope["headers"])[b"accept"] == b"text/event-stream"
         body = b'data: {"message": 1}\n\ndata: {"result": 2}\n\n' if streaming else b'{"result": 3}'
         await send({"type": "http.response.start", "status": 200, "headers": []})
         await send({"type": "http.response.body", "body": body})
 
-    theirs = make(driver, library, transport=library.ASGITransport(app=app))
+    theirs = driver.http_client(transport=driver.http.ASGITransport(app=app))
     with driver.client(None, url="http://flows.test", http_client=theirs) as client:
         assert client.flow("echo")(1) == 3
         with client.flow("count").stream(1) as stream:
@@ -484,8 +533,8 @@ def test_an_app_is_called_in_the_same_process(driver: Driver, library: Any) -> N
 
 
 @each_client
-def test_a_stream_of_its_own_making_is_read_and_closed(driver: Driver, library: Any) -> None:
-    class Body(library.SyncByteStream, library.AsyncByteStream):  # type: ignore[misc]
+def test_a_stream_of_its_own_making_is_read_and_closed(driver: Driver) -> None:
+    class Body(driver.http.SyncByteStream, driver.http.AsyncByteStream):  # type: ignore[misc,name-defined]
         closed = 0
 
         def __iter__(self) -> Iterator[bytes]:
@@ -503,8 +552,8 @@ def test_a_stream_of_its_own_making_is_read_and_closed(driver: Driver, library: 
             self.closed += 1
 
     body = Body()
-    theirs = make(
-        driver, library, transport=library.MockTransport(lambda request: library.Response(200, stream=body))
+    theirs = driver.http_client(
+        transport=driver.http.MockTransport(lambda request: driver.http.Response(200, stream=body)),
     )
     with (
         driver.client(None, url="http://flows.test", http_client=theirs) as client,
@@ -513,3 +562,280 @@ def test_a_stream_of_its_own_making_is_read_and_closed(driver: Driver, library: 
         assert list(stream) == [1]
         assert stream.result() == 2
     assert body.closed == 1
+
+
+# --- its own ways to go wrong ---------------------------------------------------------------------------
+
+
+class Mine(Exception):
+    """What only the caller's own code raises."""
+
+
+def raising(driver: Driver) -> Callable[[Any], Any]:
+    """A hook for its events, of the kind that it wants."""
+
+    def hook(_: Any) -> None:
+        if armed:
+            armed.pop()
+            raise Mine
+
+    async def ahook(_: Any) -> None:
+        hook(_)
+
+    armed = [True]
+    return hook if driver.name == "sync" else ahook
+
+
+def raising_auth(driver: Driver) -> Any:
+    armed = [True]
+
+    def auth_flow(self: Any, request: Any) -> Iterator[Any]:
+        yield request
+        if armed:
+            armed.pop()
+            raise Mine
+
+    return type("RaisingAuth", (driver.http.Auth,), {"auth_flow": auth_flow})()
+
+
+OWN_CODE: dict[str, Callable[[Driver], dict[str, Any]]] = {
+    "a hook before the request": lambda driver: {"event_hooks": {"request": [raising(driver)]}},
+    "a hook after the headers": lambda driver: {"event_hooks": {"response": [raising(driver)]}},
+    "its auth, after the headers": lambda driver: {"auth": raising_auth(driver)},
+}
+
+
+@each_client
+@pytest.mark.parametrize("mode", ["unary", "stream"])
+@pytest.mark.parametrize("what", OWN_CODE)
+def test_what_its_own_code_raises_comes_through_and_leaves_nothing(
+    driver: Driver, stub: StubServer, what: str, mode: str
+) -> None:
+    theirs = driver.http_client(limits=driver.http.Limits(max_connections=1), **OWN_CODE[what](driver))
+    with driver.client(stub, http_client=theirs, timeout=5.0) as client:
+        stream = client.flow("count").stream(2)
+        with pytest.raises(Mine):
+            stream.result() if mode == "stream" else client.flow("count")(2)
+        if mode == "stream":
+            with pytest.raises(FlowCancelledError):
+                stream.result()
+        stub.wait_until(lambda: stub.connections.in_use == 0)
+        assert client.flow("count").stream(2).result() == 2
+
+
+ODD: list[type[Exception]] = [Mine, ValueError, NotImplementedError, TimeoutError, StopIteration]
+
+
+@each_client
+@pytest.mark.parametrize("odd", ODD)
+def test_what_its_body_raises_comes_through_and_the_body_is_closed(
+    driver: Driver, odd: type[Exception]
+) -> None:
+    class Body(driver.http.SyncByteStream, driver.http.AsyncByteStream):  # type: ignore[misc,name-defined]
+        closed = 0
+
+        def __iter__(self) -> Iterator[bytes]:
+            yield b'data: {"message": 1}\n\n'
+            raise odd
+
+        async def __aiter__(self) -> AsyncIterator[bytes]:
+            yield b'data: {"message": 1}\n\n'
+            raise odd
+
+        def close(self) -> None:
+            self.closed += 1
+
+        async def aclose(self) -> None:
+            self.closed += 1
+
+    body = Body()
+    theirs = driver.http_client(
+        transport=driver.http.MockTransport(lambda request: driver.http.Response(200, stream=body))
+    )
+    with driver.client(None, url="http://flows.test", http_client=theirs) as client:
+        stream = client.flow("count").stream(1)
+        assert next(stream) == 1
+        # Python makes a RuntimeError of a StopIteration that a generator raises
+        with pytest.raises(RuntimeError if odd is StopIteration else odd):
+            next(stream)
+        assert body.closed == 1
+        with pytest.raises(FlowCancelledError):
+            next(stream)
+
+
+@each_client
+def test_a_client_of_theirs_that_is_closed_says_so(driver: Driver, stub: StubServer) -> None:
+    theirs = driver.http_client()
+    with driver.client(stub, http_client=theirs) as client:
+        assert client.flow("echo")(1) == 1
+        Blocking(theirs, client.portal).close()
+        with pytest.raises(RuntimeError, match="the client has been closed"):
+            client.flow("echo")(1)
+        with pytest.raises(RuntimeError, match="the client has been closed"):
+            client.flow("count").stream(1).result()
+    assert len(stub.requests) == 1
+
+
+@each_client
+def test_what_is_no_client_of_the_right_kind_is_refused_at_once(driver: Driver) -> None:
+    kinds: list[Any] = [driver.http.Client, driver.http.AsyncClient]
+    wrong: Any = kinds[driver.name == "sync"](verify=TRUSTING_NONE)
+    kind = r"an httpx\.Client" if driver.name == "sync" else r"an httpx\.AsyncClient"
+    for odd in (*kinds, wrong, "http://localhost", object()):
+        with (
+            pytest.raises(TypeError, match=rf"http_client is {kind} \(or httpx2's\) or None, got "),
+            driver.client(None, url="http://localhost", http_client=odd),
+        ):
+            pass
+    anyio.run(wrong.aclose) if driver.name == "sync" else wrong.close()
+
+
+@each_client
+def test_a_client_of_a_kind_of_their_own_will_do(driver: Driver, stub: StubServer) -> None:
+    """With whatever it was made: a base URL is not used, the rest goes along."""
+    kind: Any = driver.http.Client if driver.name == "sync" else driver.http.AsyncClient
+    theirs = type("Theirs", (kind,), {})(
+        base_url="http://elsewhere.test/base",
+        params={"tenant": "a b"},
+        cookies={"c": "1"},
+        headers={"X-Mine": "1", "Accept": "text/html"},
+        http1=True,
+        http2=True,
+        trust_env=False,
+        verify=TRUSTING_NONE,
+    )
+    with driver.client(stub, http_client=theirs) as client:
+        assert client.flow("echo")(1) == 1
+        with client.flow("count").stream(2) as stream:
+            assert (list(stream), stream.result()) == ([0, 1], 2)
+            assert stream.response.http_version == "HTTP/1.1"
+    for request, path in zip(stub.requests, ("/echo", "/count"), strict=True):
+        assert (request.path, request.query) == (path, "tenant=a+b")
+        assert (request.headers["cookie"], request.headers["x-mine"]) == ("c=1", "1")
+    assert stub.requests[1].headers["accept"] == "text/event-stream"
+
+
+@each_sync_client
+def test_an_app_of_the_older_kind_is_called_in_the_same_process(driver: Driver) -> None:
+    def app(environ: Any, start_response: Any) -> list[bytes]:
+        if environ["PATH_INFO"] == "/broken":
+            raise Mine
+        streaming = environ["HTTP_ACCEPT"] == "text/event-stream"
+        start_response("200 OK", [("Content-Type", "text/event-stream" if streaming else "application/json")])
+        return [b'data: {"message": 1}\n\n', b'data: {"result": 2}\n\n'] if streaming else [b'{"result": 3}']
+
+    theirs = driver.http_client(transport=driver.http.WSGITransport(app=app))
+    with driver.client(None, url="http://flows.test", http_client=theirs) as client:
+        assert client.flow("echo")(1) == 3
+        with client.flow("count").stream(1) as stream:
+            assert (list(stream), stream.result()) == ([1], 2)
+        with pytest.raises(Mine):
+            client.flow("broken")(1)
+
+
+# --- a pool that has lost its connections ---------------------------------------------------------------
+
+
+async def cancelled_until_it_answers_no_more(url: str, http: Any, library: Any, lost: int) -> bool:
+    """Use an HTTP client by itself, cancelled at each step in turn, `lost` times over: is it wedged?"""
+
+    async def use() -> None:
+        time_outs = library.Timeout(5, pool=0.05)
+        async with http.stream("POST", f"{url}/count", json={"data": 2}, timeout=time_outs) as response:
+            await response.aread()
+
+    async def still_answers() -> bool:
+        try:
+            await http.post(f"{url}/echo", json={"data": 1}, timeout=library.Timeout(5, pool=0.05))
+        except library.PoolTimeout:
+            return False
+        return True
+
+    for _ in range(lost):
+        step, hit = 1, True
+        while hit:
+            with suppress(library.PoolTimeout):
+                hit = await native(use(), step)
+            step += 1
+            if not await still_answers():
+                return True
+    return False
+
+
+@pytest.mark.faults
+@pytest.mark.parametrize("connections", [1, 2])
+@pytest.mark.parametrize("anyio_backend", ["asyncio"])
+async def test_a_wedged_pool_says_what_happened_and_what_to_do(connections: int, stub: StubServer) -> None:
+    """httpcore issue 1093, on the caller's own `httpx.AsyncClient` and by the caller's own cancellations."""
+    limits = httpx.Limits(max_connections=connections)
+    own = httpx.Timeout(None, pool=0.1)
+    async with httpx.AsyncClient(verify=TRUSTING_NONE, limits=limits, timeout=own) as theirs:
+        assert await cancelled_until_it_answers_no_more(stub.url, theirs, httpx, connections)
+        runs = len(stub.runs)
+        for timeout in (
+            Timeout(),
+            None,
+            60.0,
+            Timeout(idle=0.1),
+        ):  # of ours, none, or a longer or shorter one
+            client = AsyncClient(
+                stub.url, http_client=theirs, timeout=timeout, retry=Retry(2, wait_max=0.001)
+            )
+            with within(0.2 + SOON, at_least=0.2), pytest.raises(FlowTimeoutError) as caught:
+                await client.flow("echo")(1)
+            error = caught.value
+            assert (error.clock, error.work_may_have_run) == ("pool", False)
+            assert error.timeline is not None
+            assert len(error.timeline.attempts) == 2
+            for words in ("no free connection", "its limit is reached", "issue 1093", "a new client"):
+                assert words in str(error)
+        assert len(stub.runs) == runs
+    async with httpx.AsyncClient(verify=TRUSTING_NONE, limits=limits) as another:  # what it says helps
+        assert await AsyncClient(stub.url, http_client=another).flow("echo")(1) == 1
+
+
+@pytest.mark.faults
+@pytest.mark.parametrize("anyio_backend", ["asyncio"])
+async def test_httpx2_and_ours_are_not_wedged_by_that(stub: StubServer) -> None:
+    one = httpx2.Limits(max_connections=1)
+    async with httpx2.AsyncClient(verify=TRUSTING_NONE, limits=one) as theirs:
+        assert not await cancelled_until_it_answers_no_more(stub.url, theirs, httpx2, 3)
+        assert await AsyncClient(stub.url, http_client=theirs).flow("echo")(1) == 1
+    async with default_async_http_client() as ours:
+        assert not await cancelled_until_it_answers_no_more(stub.url, ours, httpx, 3)
+        assert await AsyncClient(stub.url, http_client=ours).flow("echo")(1) == 1
+
+
+CANCELLED: dict[str, Any] = {"scope": scoped, "once": native, **{f"twice {n}": twice(n) for n in range(4)}}
+# httpx's clean-up within a read of the body is the one step that a second `Task.cancel()` can still break.
+HARMLESS = [(httpx, how) for how in ("scope", "once")] + [(httpx2, how) for how in CANCELLED]
+
+
+@pytest.mark.faults
+@pytest.mark.parametrize(
+    ("library", "how"), HARMLESS, ids=[f"{row[0].__name__}-{row[1]}" for row in HARMLESS]
+)
+@pytest.mark.parametrize("tls", [False, True], ids=["plain", "tls"])
+@pytest.mark.parametrize("anyio_backend", ["asyncio"])
+async def test_calls_that_are_cancelled_do_not_wedge_it(library: Any, how: str, tls: bool) -> None:
+    """A client's calls run where only a scope cancels them, and that does it no harm."""
+    with declare(StubServer(tls=tls)) as stub:
+        verify = stub.client_ssl_context() if tls else TRUSTING_NONE
+        step, hit = 1, True
+        while hit:
+            limits = library.Limits(max_connections=1)
+            async with (
+                library.AsyncClient(verify=verify, limits=limits) as theirs,
+                AsyncClient(stub.url, http_client=theirs, timeout=5.0) as client,
+            ):
+                hit = await CANCELLED[how](read_through(client), step)
+                assert await client.flow("echo")(1) == 1, step
+            step += 1
+        assert step > 4, "the harness must hit something to mean anything"
+        stub.wait_until(lambda: stub.connections.open == 0)
+
+
+async def read_through(client: AsyncClient) -> None:
+    async with client.flow("count").stream(3) as stream:
+        assert [number async for number in stream] == [0, 1, 2]
+        assert await stream.result() == 3

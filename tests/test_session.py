@@ -10,9 +10,10 @@ import gzip
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Annotated, Any
 
 import pytest
+from pydantic import AfterValidator
 
 from streamflow_client.call import READ, Break, Call, Done, Failed, Faulty, Limits, Open, Unfit, Wait
 from streamflow_client.errors import (
@@ -1278,6 +1279,32 @@ def test_a_reader_may_take_while_another_thread_cancels() -> None:
     where = session.ticket()
     assert where is not None
     assert Driver(durable(chunk(0, 1, 2), DONE), resume=where, **VERIFY).heard() == ([1, 2], "done")
+
+
+@pytest.mark.parametrize("together", [False, True])
+@pytest.mark.parametrize("end", [LOST, eof()])
+@pytest.mark.parametrize("at", range(1, 5))
+def test_a_cancellation_in_the_middle_of_decoding_leaves_no_gap(at: int, end: Event, together: bool) -> None:
+    """By a signal handler, or a validator of the caller's: in the very thread that decodes."""
+
+    def strike(value: int) -> int:
+        if value == at:
+            assert driver.session.cancel("the stream was cancelled", tell=False)
+        return value
+
+    pieces = [chunk(0), chunk(1, 2, 3, 4)]
+    driver = Driver(
+        durable(*([b"".join(pieces)] if together else pieces), end=end),
+        chunk=Annotated[int, AfterValidator(strike)],
+    )
+    chunks, error = driver.heard()
+    assert chunks == ([] if together else [0])
+    assert type(error) is FlowCancelledError
+    where = driver.session.ticket()
+    assert where is not None
+    assert where.received == len(chunks)
+    rest = Driver(durable(chunk(0, 1, 2, 3, 4), DONE), resume=where, **VERIFY)
+    assert rest.heard() == ([0, 1, 2, 3, 4][len(chunks) :], "done")
 
 
 def test_what_was_decoded_after_a_cancellation_is_dropped_too() -> None:

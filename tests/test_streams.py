@@ -13,11 +13,21 @@ from typing import Any
 import anyio
 import pytest
 
-from drivers import EVERY_DRIVER, EVERY_ASYNC_DRIVER, ASYNC_DRIVERS, DRIVERS, Blocking, Driver, spawn
+from drivers import (
+    DRIVERS,
+    EACH_LOT,
+    EVERY_ASYNC_DRIVER,
+    EVERY_ASYNCIO_DRIVER,
+    EVERY_DRIVER,
+    EVERY_SYNC_DRIVER,
+    REACHABLE_DRIVERS,
+    Blocking,
+    Driver,
+    spawn,
+)
 from streamflow_client import (
     AsyncClient,
     ChunkValidationError,
-    Client,
     FlowCancelledError,
     FlowDef,
     FlowError,
@@ -29,6 +39,8 @@ from streamflow_client.testing import faults as f
 from streamflow_client.transport.exchange import Exchange
 
 every = pytest.mark.parametrize("driver", EVERY_DRIVER)
+reachable = pytest.mark.parametrize("driver", REACHABLE_DRIVERS)
+ours = pytest.mark.parametrize("driver", DRIVERS, ids=repr)
 every_loop = pytest.mark.parametrize("driver", EVERY_ASYNC_DRIVER)
 
 COUNT = FlowDef("count", input=int, chunk=int, output=int)
@@ -341,7 +353,7 @@ def test_a_blocked_reader_wakes_at_once(driver: Driver, how: str, read: str, tls
         left(stub)
 
 
-@every
+@reachable
 @pytest.mark.parametrize("fault", [f.delay_headers(60), f.trickle_headers(0.05)], ids=str)
 def test_cancelling_works_before_the_headers(driver: Driver, fault: Any) -> None:
     with serve() as (stub, _), driver.client(stub) as client:
@@ -356,7 +368,7 @@ def test_cancelling_works_before_the_headers(driver: Driver, fault: Any) -> None
         left(stub)
 
 
-@every
+@reachable
 def test_cancelling_works_within_a_tls_handshake(driver: Driver) -> None:
     with serve(tls=True) as (stub, _), driver.client(stub) as client, stub.tls_stall():
         stream = client.flow(HELD).stream(0)
@@ -411,7 +423,7 @@ def test_closing_the_client_closes_its_live_streams(driver: Driver) -> None:
         assert len(stub.requests) == 3
 
 
-@every
+@ours
 @pytest.mark.parametrize("mode", ["call", "stream"])
 def test_a_closed_client_says_so(driver: Driver, mode: str) -> None:
     with serve() as (stub, _), driver.client(stub) as client:
@@ -607,7 +619,8 @@ def test_a_reflection_server_does_not_hear_of_a_close(driver: Driver) -> None:
         assert [request.path for request in stub.requests] == ["/api/runAction"]
 
 
-def test_a_server_that_does_not_listen_is_told_for_no_longer_than_two_seconds() -> None:
+@pytest.mark.parametrize("drivers", EACH_LOT)
+def test_a_server_that_does_not_listen_is_told_for_no_longer_than_two_seconds(drivers: list[Driver]) -> None:
     def cancel(driver: Driver) -> None:
         with driver.client(stub, protocol="reflection") as client:
             stream = client.flow(STUBBORN).stream(0)
@@ -620,7 +633,7 @@ def test_a_server_that_does_not_listen_is_told_for_no_longer_than_two_seconds() 
 
     with serve() as (stub, _), ThreadPoolExecutor() as threads:
         stub.always("/api/cancelAction", f.delay_headers(60))
-        for future in [threads.submit(cancel, driver) for driver in DRIVERS]:
+        for future in [threads.submit(cancel, driver) for driver in drivers]:
             future.result()
 
 
@@ -654,8 +667,9 @@ def interrupted_soon(stub: StubServer) -> Generator[None]:
 
 @phases
 @pytest.mark.parametrize("read", ["iterate", "result", "call"])
-def test_ctrl_c_ends_the_call_and_leaves_the_client_usable(phase: str, read: str) -> None:
-    with serve() as (stub, _), Client(stub.url) as client:
+@pytest.mark.parametrize("driver", EVERY_SYNC_DRIVER)
+def test_ctrl_c_ends_the_call_and_leaves_the_client_usable(driver: Driver, phase: str, read: str) -> None:
+    with serve() as (stub, _), driver.client(stub) as client:
         stub.script("held", f.delay_headers(60) if read == "call" else PHASES[phase])
         stream = client.flow(HELD).stream(2)
         act: dict[str, Callable[[], Any]] = {
@@ -680,7 +694,7 @@ def test_ctrl_c_in_an_event_loop_ends_the_call(driver: Driver, phase: str) -> No
         stub.script("held", PHASES[phase])
 
         async def main() -> None:
-            async with AsyncClient(stub.url) as client, client.flow(HELD).stream(2) as stream:
+            async with driver.async_client(stub.url) as client, client.flow(HELD).stream(2) as stream:
                 async for _ in stream:
                     pass
 
@@ -711,14 +725,14 @@ def test_a_cancelled_scope_frees_the_connection(driver: Driver, phase: str, tls:
 
             async def cancel_when_stuck() -> None:
                 await anyio.to_thread.run_sync(stub.wait_until, is_due)
-                scope.cancel()
+                if how == "deadline":
+                    scope.deadline = anyio.current_time()
+                else:
+                    scope.cancel()
 
             async with anyio.create_task_group() as tasks:
                 with scope:
-                    if how == "deadline":
-                        scope.deadline = anyio.current_time() + 0.2
-                    else:
-                        tasks.start_soon(cancel_when_stuck)
+                    tasks.start_soon(cancel_when_stuck)
                     async with stream:
                         async for chunk in stream:
                             seen.append(chunk)  # noqa: PERF401 - looked at while it grows
@@ -735,12 +749,13 @@ def test_a_cancelled_scope_frees_the_connection(driver: Driver, phase: str, tls:
 
 
 @phases
-def test_a_cancelled_task_and_asyncio_timeout(phase: str) -> None:
+@pytest.mark.parametrize("driver", EVERY_ASYNCIO_DRIVER)
+def test_a_cancelled_task_and_asyncio_timeout(driver: Driver, phase: str) -> None:
     with serve() as (stub, _):
         stub.always("held", PHASES[phase])
 
         async def main() -> None:
-            async with AsyncClient(stub.url) as client:
+            async with driver.async_client(stub.url) as client:
                 stream = client.flow(HELD).stream(2)
 
                 async def read() -> list[int]:
@@ -762,7 +777,7 @@ def test_a_cancelled_task_and_asyncio_timeout(phase: str) -> None:
                 assert type(caught.value) is TimeoutError
                 assert await client.flow(COUNT)(3) == 3
 
-        asyncio.run(main())
+        driver.run(main)
         stub.wait_until(lambda: stub.connections.open == 0)
         assert all(run.client_left for run in stub.runs if run.flow == "held")
 
@@ -772,7 +787,7 @@ def test_a_task_may_cancel_the_stream_that_another_reads(driver: Driver) -> None
     with serve() as (stub, _):
 
         async def main() -> None:
-            async with AsyncClient(stub.url) as client, client.flow(HELD).stream(1) as stream:
+            async with driver.async_client(stub.url) as client, client.flow(HELD).stream(1) as stream:
 
                 async def read() -> None:
                     with pytest.raises(FlowCancelledError):
@@ -796,7 +811,7 @@ def test_a_cancelled_reflection_read_tells_the_server(driver: Driver) -> None:
     with serve() as (stub, _):
 
         async def main() -> None:
-            async with AsyncClient(stub.url, protocol="reflection") as client:
+            async with driver.async_client(stub.url, protocol="reflection") as client:
                 with anyio.move_on_after(0.2):
                     async with client.flow(STUBBORN).stream(0) as stream:
                         async for _ in stream:
@@ -909,3 +924,23 @@ def test_a_failure_that_is_read_again_does_not_grow(driver: Driver) -> None:
                 next(stream)
             lengths.add(len(caught.traceback))
         assert max(lengths) - min(lengths) <= 2
+
+
+@every
+def test_after_a_read_that_is_broken_into_at_its_very_end_nobody_waits_for_it(
+    driver: Driver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As Ctrl-C may do."""
+
+    def struck(self: Exchange) -> None:
+        raise ZeroDivisionError
+
+    with serve() as (stub, _), driver.client(stub) as client:
+        stream = client.flow(HELD).stream(2)
+        with monkeypatch.context() as patch, pytest.raises(ZeroDivisionError):
+            patch.setattr(Exchange, "rests", struck)
+            next(stream)
+        stream.close()
+        with pytest.raises(FlowCancelledError):
+            spawn(stream.result).result(SECONDS)
+        left(stub)

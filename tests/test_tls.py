@@ -3,7 +3,7 @@
 import socket
 import ssl
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from pathlib import Path
@@ -11,13 +11,12 @@ from typing import Any
 
 import pytest
 
-from drivers import DRIVERS, Driver, spawn
+from drivers import DRIVERS, EVERY_DRIVER, Driver, spawn
 from streamflow_client import (
     FlowConnectionError,
     FlowError,
     StreamInterruptedError,
     Timeout,
-    default_async_http_client,
     default_http_client,
     testing,
 )
@@ -26,6 +25,7 @@ from streamflow_client.transport import settings
 
 CALLER = Path(__file__).parent / "certs" / "client.pem"
 CERTS = Path(testing.__file__).parent / "certs"
+every = pytest.mark.parametrize("driver", EVERY_DRIVER)
 each_driver = pytest.mark.parametrize("driver", DRIVERS, ids=repr)
 
 
@@ -78,7 +78,7 @@ def untrusting(driver: Driver, stub: StubServer, url: str, **options: Any) -> An
     return driver.client(None, url=url, retry=None, **options)
 
 
-@each_driver
+@every
 def test_an_unknown_authority_is_refused_and_nothing_is_sent(driver: Driver, stub: TlsStub) -> None:
     with untrusting(driver, stub, stub.url, auth="t0ken") as client:
         with pytest.raises(FlowConnectionError, match=r"(?i)certificate") as caught:
@@ -88,7 +88,7 @@ def test_an_unknown_authority_is_refused_and_nothing_is_sent(driver: Driver, stu
     assert stub.requests == []
 
 
-@each_driver
+@every
 def test_a_certificate_for_another_name_is_refused(
     driver: Driver, stub: TlsStub, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -108,7 +108,7 @@ def test_a_certificate_for_another_name_is_refused(
     assert stub.requests == []
 
 
-@each_driver
+@every
 def test_the_server_is_told_its_name(driver: Driver, stub: TlsStub) -> None:
     with driver.client(stub) as client:
         assert client.flow("echo")(1) == 1
@@ -118,13 +118,12 @@ def test_the_server_is_told_its_name(driver: Driver, stub: TlsStub) -> None:
         assert client.flow("echo")(1) == 1  # an address is no name: RFC 6066
 
 
-@each_driver
+@every
 def test_a_client_certificate_is_shown(driver: Driver) -> None:
     with TlsStub(insists=True) as stub, ExitStack() as stack:
         context = stub.client_ssl_context()
         context.load_cert_chain(CALLER)
-        make: Callable[..., Any] = default_http_client if driver.name == "sync" else default_async_http_client
-        client = stack.enter_context(driver.client(stub, http_client=make(verify=context)))
+        client = stack.enter_context(driver.client(stub, http_client=driver.http_client(context)))
         assert client.flow("echo")(1) == 1
         without = stack.enter_context(driver.client(stub, retry=None))
         with pytest.raises(FlowError, match=r"(?i)certificate required|connection was lost"):
@@ -137,7 +136,7 @@ def test_a_plain_httpx_request_is_served_too(stub: TlsStub) -> None:
         assert http.post(f"{stub.url}/echo", json={"data": 1}).json() == {"result": 1}
 
 
-@each_driver
+@every
 def test_what_is_not_tls_in_the_midst_of_it_is_a_lost_connection(driver: Driver) -> None:
     """anyio lets an SSLError through where a socket raises an OSError."""
 
@@ -215,8 +214,6 @@ def test_nothing_of_ours_is_used_where_a_context_is_given(
 ) -> None:
     trusted = stub.client_ssl_context()
     del built[:]
-    make: Callable[..., Any] = default_http_client if driver.name == "sync" else default_async_http_client
-    client = make(verify=trusted)
-    with driver.client(stub, http_client=client, timeout=Timeout(total=5)) as calling:
+    with driver.client(stub, http_client=driver.http_client(trusted), timeout=Timeout(total=5)) as calling:
         assert calling.flow("echo")(1) == 1
     assert built == []
