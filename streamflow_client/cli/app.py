@@ -14,7 +14,7 @@ from typing import Annotated
 import typer
 
 from .. import __version__
-from .arguments import BadArgument, RunCall, Server, read_headers, read_input, read_token
+from .arguments import BadArgument, Server, read_call, read_headers, read_token
 from .exits import MEANINGS, ExitCode
 from .listing import list_flows
 from .output import JsonPrinter, Printer, TextPrinter, complain, prepare_stdout
@@ -149,12 +149,22 @@ def run(
         bool,
         typer.Option(
             "--json",
-            help='For pipes, one JSON object a line: {"chunk":…} … then {"result":…} or {"error":{…}}.',
+            help='For pipes, one JSON object a line: {"chunk":…} … then {"result":…} or {"error":{…}};'
+            ' after Ctrl-C, of a durable stream, {"cancelled":{"ticket":…}}.',
         ),
     ] = False,
     unary: Annotated[
         bool, typer.Option("--unary", help="Only the final output, by a plain request.")
     ] = False,
+    resume: Annotated[
+        str | None,
+        typer.Option(
+            metavar="TICKET",
+            show_default=False,
+            help="Take up a durable stream instead of running the flow: after the chunks of a ticket, which"
+            " Ctrl-C or an error has told, or by its id from the first.",
+        ),
+    ] = None,
     protocol: Annotated[
         Protocol | None,
         typer.Option(
@@ -181,7 +191,7 @@ def run(
     printer = JsonPrinter() if as_json else TextPrinter(alone=unary)
 
     def call() -> None:
-        given = RunCall(flow, read_input(words or [], sys.stdin), unary)
+        given = read_call(flow, words or [], sys.stdin, unary=unary, resume=resume)
         run_flow(_server(url, header, auth, timeout, catalog, protocol), given, printer)
 
     raise typer.Exit(_ending_of(call, printer))
@@ -208,6 +218,6 @@ def _server(
 
 def _ending_of(action: Callable[[], None], printer: Printer) -> ExitCode:
     try:
-        return ending_of(action, printer.failure)
+        return ending_of(action, printer)
     except BadArgument as error:
         raise typer.BadParameter(str(error)) from None

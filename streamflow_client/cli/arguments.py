@@ -1,6 +1,7 @@
 """What the arguments of `run` and `list` mean.
 
-In: words of a shell, and standard input. Out: JSON values, words, pairs, headers, a `Server`, a `RunCall`.
+In: words of a shell, and standard input. Out: JSON values, words, pairs, headers, tickets, a `Server`, a
+`RunCall`.
 Nothing is sent or printed here, and no word is repeated in a message where it may be a secret.
 """
 
@@ -13,6 +14,7 @@ from typing import Any, TextIO
 from pydantic_core import from_json
 
 from ..calls import check_headers
+from ..ticket import TICKET_PREFIX, Ticket
 from ..wire.codec import UNSET, Unset
 from ..wire.request import ProtocolName
 
@@ -55,11 +57,44 @@ class Word:
 
 @dataclass(frozen=True, slots=True)
 class RunCall:
-    """One call of a flow, as the command line asks for it."""
+    """One call of a flow, as the command line asks for it.
+
+    Attributes:
+        resume: where to take up a stream instead of running the flow; a text is the stream's id.
+    """
 
     flow: str
     input: Any | Pairs | Word | Unset = UNSET
     unary: bool = False
+    resume: Ticket | str | None = field(default=None, repr=False)
+
+
+def read_call(flow: str, words: Sequence[str], stdin: TextIO, *, unary: bool, resume: str | None) -> RunCall:
+    """Raises: BadArgument."""
+    if resume is None:
+        return RunCall(flow, read_input(words, stdin), unary)
+    if words:
+        raise BadArgument("--resume takes up a run, which has its input; give none")
+    if unary:
+        raise BadArgument("--resume takes up a stream, so --unary makes no sense with it")
+    return RunCall(flow, resume=read_ticket(resume))
+
+
+def read_ticket(text: str) -> Ticket | str:
+    """A ticket as it was printed, or the bare id of a stream.
+
+    Raises:
+        BadArgument: it is neither; it is not repeated, for it may be a secret.
+    """
+    text = text.strip()
+    if not text or not _can_be_sent({"X-Genkit-Stream-Id": text}):
+        raise BadArgument("--resume takes a ticket, as it was printed, or the id of a stream")
+    if not text.startswith(TICKET_PREFIX):
+        return text
+    try:
+        return Ticket.parse(text)
+    except ValueError:
+        raise BadArgument("the ticket is damaged; give the whole of it, as it was printed") from None
 
 
 def read_input(words: Sequence[str], stdin: TextIO) -> Any | Pairs | Word | Unset:

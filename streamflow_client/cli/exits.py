@@ -15,12 +15,14 @@ from ..errors import (
     FlowTimeoutError,
     FlowValidationError,
     ProtocolError,
+    ReplayDivergedError,
+    StreamExpiredError,
     StreamInterruptedError,
 )
 
 
 class ExitCode(IntEnum):
-    """What the shell is told. USAGE is the number that typer uses, the last two are the shell's own."""
+    """What the shell is told. USAGE is the number that typer uses, the last three are the shell's own."""
 
     OK = 0
     UNEXPECTED = 1
@@ -34,6 +36,7 @@ class ExitCode(IntEnum):
     NOT_DISCOVERED = 9
     CTRL_C = 130  # 128 + SIGINT
     CLOSED_PIPE = 141  # 128 + SIGPIPE
+    TERMINATED = 143  # 128 + SIGTERM
 
 
 MEANINGS = {
@@ -49,6 +52,7 @@ MEANINGS = {
     ExitCode.NOT_DISCOVERED: "no flows were found",
     ExitCode.CTRL_C: "Ctrl-C",
     ExitCode.CLOSED_PIPE: "the reader of the output went away",
+    ExitCode.TERMINATED: "SIGTERM",
 }
 
 _CODES: tuple[tuple[type[FlowError], ExitCode], ...] = (
@@ -66,3 +70,12 @@ _CODES: tuple[tuple[type[FlowError], ExitCode], ...] = (
 def exit_code_of(error: FlowError) -> ExitCode:
     """The code of the first class in the table that the error belongs to."""
     return next(code for kind, code in _CODES if isinstance(error, kind))
+
+
+def can_go_on(error: FlowError) -> bool:
+    """Whether the stream may still be there, to be taken up with the error's ticket."""
+    if isinstance(error, FlowStatusError):  # of the flow itself, its frame comes with HTTP 200
+        refused = error.http_status is not None and error.http_status >= 400
+        return refused and error.ticket is not None
+    over = (StreamExpiredError, ReplayDivergedError, FlowValidationError)
+    return error.ticket is not None and not isinstance(error, over)

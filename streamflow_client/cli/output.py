@@ -20,15 +20,25 @@ from ..calls import log
 from ..errors import FlowError, FlowStatusError, FlowTimeoutError
 from ..found import DISCOVERY_LOG
 from ..text import one_line
+from ..ticket import Ticket
+from .exits import can_go_on
 from .terminal import readable, safe_json
 
 
 class Printer(Protocol):
-    """Writes what a flow gives to standard output."""
+    """Writes what a flow gives to standard output.
+
+    Attributes:
+        place: where a durable stream goes on after the chunks that were printed to their end; kept by
+            whoever has them printed.
+    """
+
+    place: Ticket | None
 
     def chunk(self, value: Any) -> None: ...
     def result(self, value: Any) -> None: ...
     def failure(self, error: FlowError) -> None: ...
+    def cancelled(self, ticket: Ticket) -> None: ...
 
 
 class TextPrinter:
@@ -36,6 +46,7 @@ class TextPrinter:
 
     def __init__(self, *, alone: bool) -> None:
         self._alone = alone
+        self.place: Ticket | None = None
 
     def chunk(self, value: Any) -> None:
         emit(readable(value))
@@ -48,9 +59,15 @@ class TextPrinter:
     def failure(self, error: FlowError) -> None:
         """Standard error is enough."""
 
+    def cancelled(self, ticket: Ticket) -> None:
+        """Likewise."""
+
 
 class JsonPrinter:
     """For programs: one JSON object a line."""
+
+    def __init__(self) -> None:
+        self.place: Ticket | None = None
 
     def chunk(self, value: Any) -> None:
         emit(safe_json({"chunk": value}))
@@ -61,9 +78,12 @@ class JsonPrinter:
     def failure(self, error: FlowError) -> None:
         emit(safe_json({"error": error_fields(error)}))
 
+    def cancelled(self, ticket: Ticket) -> None:
+        emit(safe_json({"cancelled": {"ticket": str(ticket)}}))
+
 
 def error_fields(error: FlowError) -> dict[str, Any]:
-    """What a program needs to know of an error; never the ticket, which is a secret."""
+    """What a program needs to know of an error; the ticket only if it leads on, for it is a secret."""
     fields: dict[str, Any] = {
         "type": type(error).__name__,
         "message": error.message,
@@ -75,7 +95,14 @@ def error_fields(error: FlowError) -> dict[str, Any]:
         fields |= {name: getattr(error, name) for name in names}
     if isinstance(error, FlowTimeoutError):
         fields["clock"] = error.clock
+    if can_go_on(error):
+        fields["ticket"] = str(error.ticket)
     return fields
+
+
+def way_on(ticket: Ticket) -> str:
+    """Printed for whoever ran the command, and nowhere else: who has the ticket can read the stream."""
+    return f"go on with: --resume {ticket}"
 
 
 class PipedConsole(Console):

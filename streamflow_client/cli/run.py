@@ -19,12 +19,15 @@ from ..found import FoundFlow
 from ..options import Timeout
 from ..schema.model import Types
 from ..sync import Client, Flow
+from ..sync_stream import FlowStream
 from ..text import shown
+from ..ticket import Ticket
 from ..wire.codec import UNSET, Unset
 from .arguments import BadArgument, Pairs, RunCall, Server, Word, read_json
 from .conversion import as_bytes, is_text, typed, untyped
-from .exits import ExitCode, exit_code_of
-from .output import Printer, complain, let_go_of_stdout, warnings_told
+from .exits import ExitCode, can_go_on, exit_code_of
+from .interruptions import Interruptions, Terminated
+from .output import Printer, complain, let_go_of_stdout, warnings_told, way_on
 
 # Seconds for the documents that tell of flows: without a byte, and in all.
 DOCUMENT_IDLE = 5.0
@@ -39,10 +42,14 @@ def run_flow(server: Server, call: RunCall, printer: Printer) -> None:
         FlowError: how the call ended, if not well.
     """
     begun = monotonic()
-    with open_client(server) as client, warnings_told(of_catalogs=False):
+    signals = Interruptions()
+    with signals.taken(), open_client(server) as client, warnings_told(of_catalogs=False):
         flow = _choose(client, server, call.flow)
         flow = flow.with_options(timeout=time_left(server.timeout, begun))
-        _print_all(flow, _input(flow, call.input), printer, unary=call.unary)
+        if call.unary:
+            printer.result(flow(_input(flow, call.input)))
+        else:
+            _print_stream(_stream(flow, call), printer, signals)
 
 
 def open_client(server: Server) -> Client:
@@ -60,13 +67,25 @@ def open_client(server: Server) -> Client:
         raise BadArgument(str(error)) from None
 
 
-def _print_all(flow: Flow[Any, Any, Any], value: Any | Unset, printer: Printer, *, unary: bool) -> None:
-    if unary:
-        printer.result(flow(value))
-        return
-    with flow.stream(value) as stream:
+def _stream(flow: Flow[Any, Any, Any], call: RunCall) -> FlowStream[Any, Any]:
+    """Raises: BadArgument: the ticket is for something else, or the input makes no sense."""
+    if call.resume is None:
+        return flow.stream(_input(flow, call.input))
+    try:
+        return flow.resume(call.resume)
+    except ValueError as error:
+        raise BadArgument(str(error)) from None
+
+
+def _print_stream(stream: FlowStream[Any, Any], printer: Printer, signals: Interruptions) -> None:
+    """Whenever it is cut short, the printer knows its place."""
+    printer.place = stream.ticket()
+    with stream, signals.cancelling(stream):
+        printer.place = stream.ticket()
         for chunk in stream:
             printer.chunk(chunk)
+            printer.place = stream.ticket()
+            signals.check()
         printer.result(stream.result())
 
 
@@ -160,23 +179,37 @@ def _checked(found: FoundFlow, fields: dict[str, Any]) -> Any:
 # --- how it ended ---
 
 
-def ending_of(action: Callable[[], None], failure: Callable[[FlowError], None] = lambda _: None) -> ExitCode:
+def ending_of(action: Callable[[], None], printer: Printer | None = None) -> ExitCode:
     """Do it, and say how it ended: errors become a line on standard error and an exit code."""
     try:
-        return _flow_ending_of(action, failure)
-    except KeyboardInterrupt:
-        complain("cancelled")
-        return ExitCode.CTRL_C
+        return _flow_ending_of(action, printer)
+    except KeyboardInterrupt as stop:
+        _tell_cancelled(printer, None if printer is None else printer.place)
+        return ExitCode.TERMINATED if isinstance(stop, Terminated) else ExitCode.CTRL_C
     except BrokenPipeError:  # the network's are FlowErrors: this is standard output's
         let_go_of_stdout()
         return ExitCode.CLOSED_PIPE
 
 
-def _flow_ending_of(action: Callable[[], None], failure: Callable[[FlowError], None]) -> ExitCode:
+def _flow_ending_of(action: Callable[[], None], printer: Printer | None) -> ExitCode:
     try:
         action()
     except FlowError as error:
         complain(str(error), "error: ")
-        failure(error)
+        if error.ticket is not None and can_go_on(error):
+            complain(way_on(error.ticket))
+        if printer is not None:
+            printer.failure(error)
         return exit_code_of(error)
     return ExitCode.OK
+
+
+def _tell_cancelled(printer: Printer | None, ticket: Ticket | None) -> None:
+    if printer is None or ticket is None:
+        complain("cancelled")
+        return
+    complain(f"cancelled; {way_on(ticket)}")
+    try:
+        printer.cancelled(ticket)
+    except BrokenPipeError:  # Ctrl-C ends the other programs of a pipe, too
+        let_go_of_stdout()
