@@ -73,7 +73,7 @@ def _no_thread_is_left() -> Iterator[None]:
     yield
     watching = [thread for thread in threading.enumerate() if thread.name == "streamflow-watch"]
     for thread in watching:
-        thread.join(1)
+        thread.join(5)  # it looks every second
         assert not thread.is_alive()
 
 
@@ -414,6 +414,7 @@ def test_a_watch_that_was_stopped_does_not_touch_the_next_attempts_socket() -> N
 
     exchange: Any = SimpleNamespace(
         lock=threading.RLock(),
+        stopped=False,
         attach=lambda _: None,
         seconds_left=seconds_left,
         expire=lambda: expired.append("expired"),
@@ -736,8 +737,8 @@ def test_an_app_of_the_older_kind_is_called_in_the_same_process(driver: Driver) 
 # --- a pool that has lost its connections ---------------------------------------------------------------
 
 
-async def cancelled_until_it_answers_no_more(url: str, http: Any, library: Any, lost: int) -> bool:
-    """Use an HTTP client by itself, cancelled at each step in turn, `lost` times over: is it wedged?"""
+async def cancelled_until_it_answers_no_more(url: str, http: Any, library: Any, rounds: int) -> bool:
+    """Use an HTTP client by itself, cancelled at each step in turn, again and again: is it wedged?"""
 
     async def use() -> None:
         time_outs = library.Timeout(5, pool=0.05)
@@ -751,7 +752,7 @@ async def cancelled_until_it_answers_no_more(url: str, http: Any, library: Any, 
             return False
         return True
 
-    for _ in range(lost):
+    for _ in range(rounds):
         step, hit = 1, True
         while hit:
             with suppress(library.PoolTimeout):
@@ -770,7 +771,7 @@ async def test_a_wedged_pool_says_what_happened_and_what_to_do(connections: int,
     limits = httpx.Limits(max_connections=connections)
     own = httpx.Timeout(None, pool=0.1)
     async with httpx.AsyncClient(verify=TRUSTING_NONE, limits=limits, timeout=own) as theirs:
-        assert await cancelled_until_it_answers_no_more(stub.url, theirs, httpx, connections)
+        assert await cancelled_until_it_answers_no_more(stub.url, theirs, httpx, 20)
         runs = len(stub.runs)
         for timeout in (
             Timeout(),
@@ -781,7 +782,11 @@ async def test_a_wedged_pool_says_what_happened_and_what_to_do(connections: int,
             client = AsyncClient(
                 stub.url, http_client=theirs, timeout=timeout, retry=Retry(2, wait_max=0.001)
             )
-            with within(0.2 + SOON, at_least=0.2), pytest.raises(FlowTimeoutError) as caught:
+            with (
+                anyio.fail_after(20),
+                within(0.2 + SOON, at_least=0.2),
+                pytest.raises(FlowTimeoutError) as caught,
+            ):
                 await client.flow("echo")(1)
             error = caught.value
             assert (error.clock, error.work_may_have_run) == ("pool", False)
