@@ -22,6 +22,7 @@ from .exchange import Exchange
 T = TypeVar("T")
 
 _MARGIN = 0.05  # seconds
+_MOMENT = 0.001  # seconds
 _LONGEST_LOOK = 1.0  # seconds, after which the watch of a forgotten stream notices that it is over
 
 
@@ -31,8 +32,8 @@ def time_outs(timeout: Timeout, exchange: Exchange, client: Any) -> dict[str, fl
     No clock of ours is about a free connection: for that the client's own time-out holds, too.
     """
     left = exchange.seconds_left()
-    limits = [seconds for seconds in (timeout.idle, left) if seconds is not None]
-    wait = max(min(limits), 0.001) if limits else None
+    left = None if left is None else max(left, _MOMENT)  # for sockets, less than nothing is a ValueError
+    wait = _least(timeout.idle, left)
     return {
         "connect": _least(timeout.connect, left),
         "read": wait,
@@ -200,7 +201,8 @@ class Watch:
         self._changed.set()
 
     def _watch(self) -> None:
-        while not self._done:
+        # stopped: its socket is shut down, and Ctrl-C may have come before anyone knew of this watch
+        while not (self._done or self._exchange.stopped):
             left = self._exchange.seconds_left()
             if left is not None and left <= 0:
                 self._expire()
