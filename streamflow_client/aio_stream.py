@@ -34,7 +34,7 @@ from .ticket import Ticket
 from .transport.defaults import default_async_http_client
 from .transport.exchange import Exchange, running
 from .transport.failures import report
-from .transport.foreign import atracer, attach, clocked, sheltered, stoppable, time_outs
+from .transport.foreign import atracer, attach, check_time, clocked, sheltered, stoppable, time_outs
 from .wire.codec import UNSET
 
 InputT = TypeVar("InputT", default=Any)
@@ -187,6 +187,7 @@ class AsyncFlowStream(Generic[ChunkT, OutputT]):
             forgotten = not self._exchange.stopped
             fails = self._exchange.sever()
             self._http.live.pop(self._exchange, None)
+            self._http.bodies.pop(self._exchange, None)
             self._http.graves.append((self._body, self._response, fails))
             if forgotten:
                 warnings.warn(
@@ -303,7 +304,9 @@ class AsyncFlowStream(Generic[ChunkT, OutputT]):
             return
         finally:
             running.reset(token)
-        self._response, self._body = response, aiter(response.stream)  # type: ignore[arg-type]
+        body: AsyncIterator[bytes] = aiter(response.stream)  # type: ignore[arg-type]
+        self._response, self._body = response, body
+        self._http.bodies[self._exchange] = body
         with self._exchange.lock:
             session.head(response.status_code, response.reason_phrase, response.headers, monotonic())
         if not self._exchange.bound:
@@ -341,6 +344,7 @@ class AsyncFlowStream(Generic[ChunkT, OutputT]):
     async def _let_go(self) -> None:
         """Free the connection: for reuse after a clean end, else for good."""
         body, self._body = self._body, None
+        self._http.bodies.pop(self._exchange, None)
         response = self._response
         if body is not None and response is not None:
             fails = True
@@ -390,6 +394,9 @@ class Http:
         self.owned = http_client is None
         self.client: httpx.AsyncClient = default_async_http_client() if self.owned else http_client
         self.live: dict[Exchange, ref[AsyncFlowStream[Any, Any]]] = {}
+        # Bodies belong to their streams. Held here too, they are not finalized together with a stream in
+        # a cycle: that would close a connection within the garbage collector.
+        self.bodies: dict[Exchange, object] = {}
         self.graves: deque[tuple[Any, Any, bool]] = deque()
         self.closed = False
         self._searching = AsyncLock()
@@ -430,6 +437,7 @@ class Http:
 
         if self.owned:
             return await sending()
+        check_time(exchange)
         opening = stoppable(exchange, sending, _close)
         response = await clocked(exchange, opening, idle=False)
         if response is None:

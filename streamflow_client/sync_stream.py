@@ -31,7 +31,7 @@ from .ticket import Ticket
 from .transport.defaults import default_http_client
 from .transport.exchange import Exchange, running
 from .transport.failures import report
-from .transport.foreign import Watch, time_outs, tracer
+from .transport.foreign import Watch, check_time, time_outs, tracer
 from .wire.codec import UNSET
 
 InputT = TypeVar("InputT", default=Any)
@@ -173,8 +173,9 @@ class FlowStream(Generic[ChunkT, OutputT]):
     def __del__(self) -> None:
         if getattr(self, "_body", None) is not None:
             forgotten = not self._exchange.stopped
-            self._exchange.sever()
+            self._exchange.discard()
             self._http.live.pop(self._exchange, None)
+            self._http.bodies.pop(self._exchange, None)
             self._http.graves.append((self._body, self._response))
             if self._watch is not None:
                 self._watch.forget()
@@ -262,7 +263,9 @@ class FlowStream(Generic[ChunkT, OutputT]):
             return
         finally:
             running.reset(token)
-        self._response, self._body = response, iter(response.stream)  # type: ignore[arg-type]
+        body: Iterator[bytes] = iter(response.stream)  # type: ignore[arg-type]
+        self._response, self._body = response, body
+        self._http.bodies[self._exchange] = body
         with self._exchange.lock:
             session.head(response.status_code, response.reason_phrase, response.headers, monotonic())
         if not self._exchange.bound:  # not before: `idle` would not know that the headers have come
@@ -300,6 +303,7 @@ class FlowStream(Generic[ChunkT, OutputT]):
     def _let_go(self) -> None:
         """Free the connection: for reuse after a clean end, else for good."""
         body, self._body = self._body, None
+        self._http.bodies.pop(self._exchange, None)
         response = self._response
         if body is not None and response is not None:
             if not self._session.clean or not self._exchange.reachable or not self._drain(body):
@@ -345,6 +349,9 @@ class Http:
         self.owned = http_client is None
         self.client: httpx.Client = default_http_client() if self.owned else http_client
         self.live: dict[Exchange, ref[FlowStream[Any, Any]]] = {}
+        # Bodies belong to their streams. Held here too, they are not finalized together with a stream in
+        # a cycle: that would close a connection within the garbage collector.
+        self.bodies: dict[Exchange, object] = {}
         self.graves: deque[tuple[Any, Any]] = deque()
         self.closed = False
         self._searching = ProcessLock()
@@ -373,6 +380,8 @@ class Http:
 
     def send(self, settings: Settings, exchange: Exchange, request: httpx.Request) -> httpx.Response:
         """The response, its headers read and its body not."""
+        if not self.owned:
+            check_time(exchange)
         return self.client.send(
             request,
             stream=True,

@@ -30,7 +30,7 @@ from streamflow_client import (
     default_async_http_client,
 )
 from streamflow_client.testing import Faults, StubServer, faults
-from streamflow_client.transport.foreign import Watch, attach, response_socket, time_outs
+from streamflow_client.transport.foreign import Watch, attach, response_socket
 from test_cancellation import native, scoped, twice
 
 SOON = 1.0  # how late a clock may be on a busy machine; test_clocks.py looks closer
@@ -844,11 +844,3 @@ async def read_through(client: AsyncClient) -> None:
     async with client.flow("count").stream(3) as stream:
         assert [number async for number in stream] == [0, 1, 2]
         assert await stream.result() == 3
-
-
-def test_a_call_without_time_left_gives_their_sockets_no_less_than_none() -> None:
-    """The caller's `headers` or `auth` may take all of it."""
-    exchange: Any = SimpleNamespace(seconds_left=lambda: -1.0)
-    client = SimpleNamespace(timeout=httpx.Timeout(5))
-    limits = time_outs(Timeout(), exchange, client)
-    assert all(0 < seconds < 0.01 for seconds in limits.values() if seconds is not None)

@@ -139,6 +139,15 @@ class Exchange:
             self._shut_down()
             return self.reachable
 
+    def discard(self) -> None:
+        """As `sever`, for finalizers of blocking calls; closes the socket, whose owner may be garbage too."""
+        with self.lock:
+            sock = self._socket
+            self.sever()
+            self.detach()
+            if sock is not None and self._process == os.getpid():
+                sock.close()
+
     @property
     def reachable(self) -> bool:
         """Whether a read can be made to end in time: our transport does it, or the socket is known."""

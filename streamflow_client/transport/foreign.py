@@ -14,6 +14,7 @@ from contextlib import suppress
 from time import monotonic
 from typing import Any, TypeVar
 
+import httpx
 from anyio import CancelScope, create_task_group, move_on_after, wait_readable
 
 from ..options import Timeout
@@ -22,7 +23,6 @@ from .exchange import Exchange
 T = TypeVar("T")
 
 _MARGIN = 0.05  # seconds
-_MOMENT = 0.001  # seconds
 _LONGEST_LOOK = 1.0  # seconds, after which the watch of a forgotten stream notices that it is over
 
 
@@ -32,7 +32,6 @@ def time_outs(timeout: Timeout, exchange: Exchange, client: Any) -> dict[str, fl
     No clock of ours is about a free connection: for that the client's own time-out holds, too.
     """
     left = exchange.seconds_left()
-    left = None if left is None else max(left, _MOMENT)  # for sockets, less than nothing is a ValueError
     wait = _least(timeout.idle, left)
     return {
         "connect": _least(timeout.connect, left),
@@ -40,6 +39,17 @@ def time_outs(timeout: Timeout, exchange: Exchange, client: Any) -> dict[str, fl
         "write": wait,
         "pool": _least(wait, client.timeout.pool),
     }
+
+
+def check_time(exchange: Exchange) -> None:
+    """Nothing is sent where no time is left: to their time-outs, less than nothing is a ValueError.
+
+    Raises:
+        httpx.ConnectTimeout: as they would.
+    """
+    left = exchange.seconds_left()
+    if left is not None and left <= 0:
+        raise httpx.ConnectTimeout("no time is left")
 
 
 def _least(first: float | None, second: float | None) -> float | None:
