@@ -377,7 +377,6 @@ class Session(Generic[ChunkT, OutputT]):
     # --- opening -------------------------------------------------------------------------------------
 
     def _open(self, now: float) -> Open:
-        self._state = _State.OPENING
         self._clocks.opening(now)
         self._reply = None
         self._ran_before = self._may_have_run
@@ -388,6 +387,7 @@ class Session(Generic[ChunkT, OutputT]):
         began = now if self._clocks.began is None else self._clocks.began
         self._bytes = 0
         self._attempts.append(Attempt(len(self._attempts) + 1, now - began))
+        self._state = _State.OPENING  # not before: Ctrl-C may come between, and ends the newest attempt
         if not self._resuming:
             return self._request(self.call.body)
         self._tally.begin_replay()

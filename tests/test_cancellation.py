@@ -203,3 +203,73 @@ async def test_a_cancelled_task_leaks_nothing_wherever_it_hits(
     tls: bool, cancelled: Callable[[Any, int], Awaitable[bool]], warm: bool
 ) -> None:
     await cancelled_at_every_step(tls, stream, cancelled, warm=warm)
+
+
+@pytest.mark.parametrize("gap", range(0, 15, 2))
+@pytest.mark.parametrize("mode", ["iterate", "result"])
+@pytest.mark.parametrize("anyio_backend", ["asyncio"])
+async def test_a_run_is_told_to_stop_although_its_task_is_cancelled_twice(mode: str, gap: int) -> None:
+    """Also where no `async with` would come back to it."""
+    stub = StubServer()
+
+    @stub.flow
+    async def hang(request: int, send: Callable[[int], Awaitable[None]]) -> None:
+        await send(request)
+        await asyncio.Event().wait()
+
+    async def work(client: AsyncClient) -> None:
+        stream = client.flow("hang", chunk=int).stream(1)
+        async for chunk in stream:
+            assert chunk == 1
+            reading.set()
+
+    with stub:
+        async with AsyncClient(stub.url, protocol="reflection") as client:
+            reading = asyncio.Event()
+            if mode == "iterate":
+                task = asyncio.create_task(work(client))
+                await reading.wait()
+            else:
+                task = asyncio.create_task(client.flow("hang").stream(1).result())
+                await settled(lambda: stub.wait_until(lambda: stub.runs and stub.runs[0].chunks_sent))
+            await anyio.wait_all_tasks_blocked()
+            task.cancel()
+            for _ in range(gap):
+                await asyncio.sleep(0)
+            task.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await task
+            await settled(lambda: stub.wait_until(lambda: stub.runs[0].outcome == "cancelled"))
+            assert [request.path for request in stub.requests] == ["/api/runAction", "/api/cancelAction"]
+
+
+async def discovered(client: AsyncClient) -> None:
+    numbers = client.flows.count.stream(3)
+    assert await numbers.result() == 3
+
+
+@pytest.mark.parametrize(
+    "cancelled", [scoped, native, twice(0), twice(2)], ids=["scope", "task", "twice 0", "twice 2"]
+)
+@pytest.mark.parametrize("anyio_backend", ["asyncio"])
+async def test_a_flow_that_is_being_found_out_leaks_nothing_wherever_its_call_is_cancelled(
+    cancelled: Callable[[Any, int], Awaitable[bool]],
+) -> None:
+    await cancelled_while_it_is_found_out(cancelled)
+
+
+@pytest.mark.parametrize("anyio_backend", ["trio"])
+async def test_nor_does_it_on_trio() -> None:
+    await cancelled_while_it_is_found_out(scoped)
+
+
+async def cancelled_while_it_is_found_out(cancelled: Callable[[Any, int], Awaitable[bool]]) -> None:
+    async with served(tls=False) as (stub, _):
+        step, hit = 1, True
+        while hit:
+            async with AsyncClient(stub.url) as client:
+                hit = await cancelled(discovered(client), step)
+                await discovered(client)
+            await settled(lambda: stub.wait_until(lambda: stub.connections.open == 0))
+            step += 1
+        assert step > 5, "the harness must hit something to mean anything"

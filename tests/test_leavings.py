@@ -3,17 +3,22 @@
 import asyncio
 import gc
 import os
+import subprocess
+import sys
 import threading
 import time
 import warnings
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator
+from contextlib import aclosing
 from pathlib import Path
+from textwrap import dedent
 from typing import Any, cast
 
 import anyio
 import httpx
 import pytest
 
+from drivers import DRIVERS, Driver, spawn
 from streamflow_client import (
     AsyncClient,
     Client,
@@ -25,6 +30,7 @@ from streamflow_client import (
     Timeout,
     default_async_http_client,
 )
+from streamflow_client.clocks import Clocks
 from streamflow_client.testing import StubServer, faults
 from streamflow_client.transport.aio import AsyncClockedTransport
 
@@ -71,8 +77,9 @@ def test_forgotten_streams_leave_neither_thread_nor_entry(stub: StubServer, fore
 
 
 async def test_a_connection_that_was_shut_down_does_not_wait_for_reuse(stub: StubServer) -> None:
-    """The whole answer was read at once, so that HTTP sees a clean end although the session gave up before."""
-    stub.script("echo", faults.status(200, body=b'data: {"broken":\n\n', content_type="text/event-stream"))
+    """The whole answer was read at once: HTTP sees a clean end although the session gave up before."""
+    body = b'data: {"broken":\n\n'
+    stub.script("echo", faults.status(200, body=body, content_type="text/event-stream"))
     async with AsyncClient(stub.url) as client:
         with pytest.raises(ProtocolError):
             await client.flow("echo").stream(1).result()
@@ -239,3 +246,285 @@ def test_each_client_takes_its_own_kind(stub: StubServer) -> None:
         AsyncClient(stub.url, http_client=http)
     with Client(stub.url) as client, pytest.raises(TypeError, match="flow is FlowDef or str"):
         client.flow(cast("str", 5))
+
+
+async def test_a_client_that_closes_starts_no_further_stream(stub: StubServer) -> None:
+    """Not even when the reader of a stream that it closes begins another one at once."""
+    async with AsyncClient(stub.url) as client:
+        flow = client.flow("hang", chunk=int)
+        read, *unread = [flow.stream(number) for number in range(20)]
+        assert [await anext(stream) for stream in (read, *unread)] == list(range(20))
+
+        async def go_on() -> None:
+            with pytest.raises(FlowCancelledError):
+                await anext(read)
+            with pytest.raises(RuntimeError, match="closed"):
+                await anext(flow.stream(20))
+
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(go_on)
+            await anyio.wait_all_tasks_blocked()
+            await client.aclose()  # to let go of those that nobody reads takes many turns
+        await anyio.to_thread.run_sync(stub.wait_until, lambda: stub.connections.open == 0)
+    assert len(stub.requests) == 20
+
+
+@pytest.mark.parametrize("driver", DRIVERS, ids=repr)
+def test_a_cancelled_run_is_told_to_stop_although_the_client_closes(driver: Driver, stub: StubServer) -> None:
+    with driver.client(stub, protocol="reflection") as client:
+        stream = client.flow("hang", chunk=int).stream(1)
+        assert next(stream) == 1
+        reader = spawn(stream.__next__)
+        stub.wait_until(stream.inner._reader.locked)
+        stream.cancel()
+        client.close()
+        assert isinstance(reader.exception(SECONDS), FlowCancelledError)
+        stub.wait_until(lambda: stub.runs[0].outcome == "cancelled")
+    stub.wait_until(lambda: stub.connections.open == 0)
+
+
+@pytest.mark.parametrize("driver", DRIVERS, ids=repr)
+def test_closing_the_client_stops_a_plain_call_too(driver: Driver, stub: StubServer) -> None:
+    stub.script("echo", faults.delay_headers(60))
+    with driver.client(stub) as client:
+        calling = spawn(lambda: client.flow("echo")(1))
+        stub.wait_until(lambda: stub.runs)
+        client.close()
+        assert isinstance(calling.exception(SECONDS), FlowCancelledError)
+        stub.wait_until(lambda: stub.connections.open == 0)
+
+
+@pytest.mark.parametrize("driver", DRIVERS, ids=repr)
+def test_closing_the_client_stops_a_search_and_who_waits_for_it(driver: Driver, stub: StubServer) -> None:
+    stub.script("/openapi.json", faults.delay_headers(60))
+    with driver.client(stub) as client:
+        searching = spawn(lambda: client.flows.echo(1))
+        stub.wait_until(lambda: stub.requests)
+        waiting = [spawn(lambda: client.flows.echo(2)) for _ in range(2)]
+        client.close()
+        for each in (searching, *waiting):
+            assert isinstance(each.exception(SECONDS), FlowCancelledError)
+        stub.wait_until(lambda: stub.connections.open == 0)
+    assert len(stub.requests) == 1
+
+
+async def test_who_waits_for_anothers_search_can_be_cancelled_alone(stub: StubServer) -> None:
+    stub.script("/openapi.json", faults.delay_headers(0.3))
+    async with AsyncClient(stub.url) as client:
+        first, second = client.flows.echo.stream(1), client.flows.echo.stream(2)
+
+        async def wait() -> None:
+            with pytest.raises(FlowCancelledError):
+                await second.result()
+            stopped.set()
+
+        stopped = anyio.Event()
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(first.result)
+            await anyio.to_thread.run_sync(stub.wait_until, lambda: stub.requests)
+            tasks.start_soon(wait)
+            await anyio.wait_all_tasks_blocked()
+            second.cancel()
+            await stopped.wait()
+            assert not stub.runs, "the other one goes on searching"
+        assert await first.result() == 1
+    assert [run.input for run in stub.runs] == [1]
+
+
+# --- streams that are dropped --------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("driver", DRIVERS, ids=repr)
+def test_a_stream_in_a_cycle_warns_once_and_frees_its_connection(driver: Driver, stub: StubServer) -> None:
+    class Owner:
+        stream: Any
+        itself: Any
+
+    def drop() -> None:
+        owner = Owner()
+        owner.itself, owner.stream = owner, client.flow("hang", chunk=int).stream(1)
+        assert next(owner.stream) == 1
+
+    with driver.client(stub) as client:
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            drop()
+            gc.collect()
+        assert [str(each.message) for each in caught] == ["unclosed stream of flow 'hang'"]
+        stub.wait_until(lambda: stub.runs[0].client_left is not None)
+        assert client.flow("echo")(2) == 2
+    stub.wait_until(lambda: stub.connections.open == 0)
+
+
+def test_a_generator_around_a_stream_may_be_closed_or_dropped(stub: StubServer) -> None:
+    def chunks() -> Iterator[int]:
+        with client.flow("hang", chunk=int).stream(1) as stream:
+            yield from stream
+
+    with Client(stub.url) as client:
+        closed, dropped = chunks(), chunks()
+        assert (next(closed), next(dropped)) == (1, 1)
+        cast("Any", closed).close()
+        del dropped
+        stub.wait_until(lambda: stub.connections.open == 0)
+
+
+async def test_an_async_generator_around_a_stream_may_be_closed_early(stub: StubServer) -> None:
+    async def chunks() -> AsyncGenerator[int]:
+        async with client.flow("hang", chunk=int).stream(1) as stream:
+            async for chunk in stream:
+                yield chunk
+
+    async with AsyncClient(stub.url) as client:
+        async with aclosing(chunks()) as closing_it:
+            async for _ in closing_it:
+                break
+        with anyio.CancelScope() as scope:
+            async with aclosing(chunks()) as cancelled:
+                async for _ in cancelled:
+                    scope.cancel()  # hits the next chunk
+        await anyio.to_thread.run_sync(stub.wait_until, lambda: stub.connections.open == 0)
+        assert await client.flow("echo")(2) == 2
+
+
+@pytest.mark.parametrize("anyio_backend", ["asyncio"])  # trio gives a warning of its own for the generator
+async def test_an_async_generator_around_a_stream_may_be_dropped(stub: StubServer) -> None:
+    async def chunks() -> AsyncGenerator[int]:
+        async with client.flow("hang", chunk=int).stream(1) as stream:
+            async for chunk in stream:
+                yield chunk
+
+    async with AsyncClient(stub.url) as client:
+        async for _ in chunks():
+            break
+        await anyio.to_thread.run_sync(stub.wait_until, lambda: stub.connections.open == 0)
+        assert await client.flow("echo")(2) == 2
+
+
+# What a program leaves open when it ends, and the ResourceWarnings of ours that it then gets.
+PROGRAMS: dict[str, tuple[int, str]] = {
+    "a stream of the module": (
+        1,
+        """
+        client = Client(url)
+        stream = begun(client)
+        """,
+    ),
+    "a stream in a cycle with its client": (
+        1,
+        """
+        cycle = [client := Client(url), begun(client)]
+        cycle.append(cycle)
+        del cycle, client
+        """,
+    ),
+    "a stream of a closed client": (
+        0,
+        """
+        with Client(url) as client:
+            stream = begun(client)
+        """,
+    ),
+    "a stream left by SystemExit": (
+        0,
+        """
+        with begun(Client(url)):
+            sys.exit(0)
+        """,
+    ),
+    "a thread that reads": (
+        0,
+        """
+        stream = begun(Client(url))
+        threading.Thread(target=next, args=[stream], daemon=True).start()
+        while not stream._reader.locked():
+            time.sleep(0.001)
+        """,
+    ),
+    "an async stream of a closed client": (
+        0,
+        """
+        async def main():
+            async with AsyncClient(url) as client:
+                globals()["stream"] = await abegun(client)
+        asyncio.run(main())
+        """,
+    ),
+    "an async stream that was dropped": (
+        1,
+        """
+        async def main():
+            async with AsyncClient(url) as client:
+                await abegun(client)
+        asyncio.run(main())
+        """,
+    ),
+    "a task that reads": (
+        0,
+        """
+        async def main():
+            stream = await abegun(AsyncClient(url))
+            task = asyncio.create_task(stream.result())
+            while not stream._reader.locked():
+                await asyncio.sleep(0.001)
+        asyncio.run(main())
+        """,
+    ),
+}
+PREAMBLE = """
+import asyncio, sys, threading, time
+from streamflow_client import AsyncClient, Client
+url = sys.argv[1]
+def begun(client):
+    stream = client.flow("hang").stream(1)
+    next(stream)
+    return stream
+async def abegun(client):
+    stream = client.flow("hang").stream(1)
+    await anext(stream)
+    return stream
+"""
+# What Python adds to a warning: the line that gave it, and how to find out more; and what asyncio tells of a
+# slow machine.
+ADDITIONS = ("warnings.warn(", "ResourceWarning: Enable tracemalloc", "Executing <")
+
+
+@pytest.mark.faults
+def test_programs_that_end_say_no_more_than_they_should(stub: StubServer) -> None:
+    """All at once, since most of the time goes into starting Python."""
+    running = {
+        name: subprocess.Popen(
+            [sys.executable, "-X", "dev", "-c", PREAMBLE + dedent(program), stub.url],
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        for name, (_, program) in PROGRAMS.items()
+    }
+    for name, process in running.items():
+        _, said = process.communicate(timeout=60)
+        assert process.returncode == 0, said
+        lines = [line for line in said.splitlines() if not line.strip().startswith(ADDITIONS)]
+        assert len(lines) == PROGRAMS[name][0], f"{name}: {said}"
+        assert all("ResourceWarning: unclosed stream of flow 'hang'" in line for line in lines)
+    stub.wait_until(lambda: stub.connections.open == 0)
+
+
+@pytest.mark.parametrize("driver", DRIVERS, ids=repr)
+def test_ctrl_c_before_the_first_attempt_counts_ends_the_call(
+    driver: Driver, stub: StubServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It may come between any two lines: here, while a request is being made up."""
+
+    def interrupt(*_: object) -> None:
+        raise ArithmeticError
+
+    with driver.client(stub) as client:
+        stream = client.flow("echo").stream(1)
+        with monkeypatch.context() as patch:
+            patch.setattr(Clocks, "opening", interrupt)
+            with pytest.raises(ArithmeticError):  # a KeyboardInterrupt would end the event loop as well
+                next(stream)
+        with pytest.raises(FlowCancelledError):
+            next(stream)
+        assert client.flow("echo")(2) == 2
+    assert len(stub.requests) == 1
