@@ -1,6 +1,7 @@
-"""A tiny real proxy in threads: HTTP (CONNECT and absolute-form forwarding, optionally behind TLS) or SOCKS5.
+"""A tiny real proxy in threads: HTTP (CONNECT and absolute-form forwarding, optionally behind TLS), SOCKS5,
+or plain TCP, which delays, cuts and resets.
 
-In: who may use it, and what to answer instead of serving. Out: a port, and records of what it was asked.
+In: who may use it, what to answer instead of serving, what to do to the bytes. Out: a port, and records.
 """
 
 from __future__ import annotations
@@ -8,12 +9,38 @@ from __future__ import annotations
 import base64
 import socket
 import ssl
+import struct
 import threading
+import time
+from collections import deque
 from contextlib import suppress
+from dataclasses import dataclass
 from typing import Literal, Self
 
-Kind = Literal["http", "socks5"]
+Kind = Literal["http", "socks5", "tcp"]
+Ending = Literal["cut", "reset"]
 NO, DENIED = b"\x05\xff", b"\x01\x01"
+RESETS = struct.pack("ii", 1, 0)  # SO_LINGER: close() sends RST
+
+
+@dataclass(frozen=True)
+class Bend:
+    """What is done to the bytes of one direction of a TCP connection.
+
+    Attributes:
+        after: how many bytes come through; then both sides see the connection end. None: all.
+        ending: by FIN or by RST.
+        piece: the most bytes that go on at once.
+        delay: seconds for which each piece is held back.
+    """
+
+    after: int | None = None
+    ending: Ending = "cut"
+    piece: int = 65536
+    delay: float = 0.0
+
+
+WHOLE = Bend()
 
 
 class SmallProxy:
@@ -23,12 +50,15 @@ class SmallProxy:
         auth: the user and password it insists on.
         answer: bytes that it sends back to the first request on a connection, before it closes it.
         deaf: take connections and requests, but never answer.
+        server: where "tcp" connects to: a port of this machine.
 
     Attributes:
         address: host:port
         asked: targets in order: "CONNECT host:port", "POST http://…", "SOCKS host:port".
         heads: the head of each HTTP request, or the credentials of each SOCKS one.
         accepted: how many connections came in.
+        bends: for "tcp", what is done to the coming connections, one pair each: to the server, to the client.
+        carried: for "tcp", how many bytes came through to the server, by connection, in order of their ends.
     """
 
     def __init__(
@@ -39,7 +69,10 @@ class SmallProxy:
         answer: bytes | None = None,
         deaf: bool = False,
         tls: ssl.SSLContext | None = None,
+        server: int = 0,
     ) -> None:
+        self.bends: deque[tuple[Bend, Bend]] = deque()
+        self.carried: list[int] = []
         self.asked: list[str] = []
         self.heads: list[bytes] = []
         self.accepted = 0
@@ -48,6 +81,7 @@ class SmallProxy:
         self._answer = answer
         self._deaf = deaf
         self._tls = tls
+        self._server = server
         self._stopped = False
         self._open: set[socket.socket] = set()
         self._threads: list[threading.Thread] = []
@@ -62,6 +96,11 @@ class SmallProxy:
         """Until no client is connected any more; AssertionError after five seconds."""
         with self._changed:
             assert self._changed.wait_for(lambda: not self._open, 5), "a client is still there"
+
+    def end(self, ending: Ending) -> None:
+        """End every open connection now."""
+        for client in list(self._open):
+            _end(client, ending)
 
     def wait_until_asked(self) -> None:
         with self._changed:
@@ -102,7 +141,7 @@ class SmallProxy:
             with suppress(OSError, EOFError):
                 if self._tls is not None:
                     line = self._tls.wrap_socket(client.dup(), server_side=True)
-                (self._http if self._kind == "http" else self._socks)(line)
+                {"http": self._http, "socks5": self._socks, "tcp": self._tcp}[self._kind](line)
         finally:
             if line is not client:
                 line.close()
@@ -207,23 +246,53 @@ class SmallProxy:
             client.sendall(b"\x05\x00\x00\x01\x00\x00\x00\x00\x00\x00")
             self._pipe_both(client, server)
 
+    # --- TCP ---
+
+    def _tcp(self, client: socket.socket) -> None:
+        up, down = self.bends.popleft() if self.bends else (WHOLE, WHOLE)
+        with socket.create_connection(("127.0.0.1", self._server)) as server:
+            for side in (client, server):  # pieces go on as they come
+                side.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            back = threading.Thread(target=self._pipe, args=(server, client, down), daemon=True)
+            back.start()
+            self.carried.append(self._pipe(client, server, up))
+            back.join()  # it may still write
+
     # --- bytes ---
 
     def _pipe_both(self, client: socket.socket, server: socket.socket) -> None:
         self._spawn(self._pipe, server, client)
         self._pipe(client, server)
 
-    def _pipe(self, source: socket.socket, target: socket.socket) -> None:
+    def _pipe(self, source: socket.socket, target: socket.socket, bend: Bend = WHOLE) -> int:
+        """Carry bytes until one side ends, or the bend ends both; returns how many."""
+        carried = 0
+        ending: Ending = "cut"
         with suppress(OSError):
-            while data := source.recv(65536):
-                target.sendall(data)
-        _shut(source)
-        _shut(target)
+            while carried != bend.after and (data := source.recv(bend.piece)):
+                time.sleep(bend.delay)
+                let_through = data if bend.after is None else data[: bend.after - carried]
+                target.sendall(let_through)
+                carried += len(let_through)
+            ending = bend.ending if carried == bend.after else "cut"
+        _end(source, ending)
+        _end(target, ending)
+        return carried
+
+
+def _end(sock: socket.socket, ending: Ending) -> None:
+    """Its reader wakes, in whatever thread; the reset itself goes out when the socket is closed."""
+    with suppress(OSError):
+        if ending == "reset":
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESETS)
+        _shut(sock)
 
 
 def _shut(sock: socket.socket) -> None:
     with suppress(OSError):
-        socket.socket.shutdown(sock, socket.SHUT_RDWR)
+        resets = sock.getsockopt(socket.SOL_SOCKET, socket.SO_LINGER, len(RESETS)) == RESETS
+        # A FIN would come before the reset.
+        socket.socket.shutdown(sock, socket.SHUT_RD if resets else socket.SHUT_RDWR)
 
 
 def _some(sock: socket.socket) -> bytes:
