@@ -7,6 +7,7 @@ one, so that what was printed can be told to the chunk. What is then done about 
 from __future__ import annotations
 
 import signal
+import socket
 from collections.abc import Generator
 from contextlib import contextmanager
 from threading import Thread, current_thread, main_thread
@@ -36,13 +37,24 @@ class Interruptions:
     @contextmanager
     def taken(self) -> Generator[None]:
         """Only the main thread can; in another one nothing changes."""
-        taken = [*_able()] if current_thread() is main_thread() else []
-        before = [(number, signal.signal(number, self._arrived)) for number in taken]
+        if current_thread() is not main_thread():
+            yield
+            return
+        before = [(number, signal.signal(number, self._arrived)) for number in _able()]
+        ours, theirs = socket.socketpair()
+        theirs.setblocking(False)
+        wakeup = signal.set_wakeup_fd(theirs.fileno(), warn_on_full_buffer=False)
+        watcher = Thread(target=self._watch, args=(ours,), daemon=True)
+        watcher.start()
         try:
             yield
         finally:
+            signal.set_wakeup_fd(wakeup)
             for number, handler in before:
                 signal.signal(number, handler)
+            theirs.close()
+            watcher.join()
+            ours.close()
 
     @contextmanager
     def cancelling(self, stream: FlowStream[Any, Any]) -> Generator[None]:
@@ -50,9 +62,6 @@ class Interruptions:
         self._stream = stream
         try:
             yield
-        except KeyboardInterrupt:
-            stream.cancel()  # in case the thread has not yet come to it
-            raise
         except FlowCancelledError:
             self.check()
             raise
@@ -60,8 +69,10 @@ class Interruptions:
             self._stream = None
 
     def check(self) -> None:
-        """Raises: KeyboardInterrupt: a signal has come."""
+        """Raises: KeyboardInterrupt: a signal has come, and the stream is cancelled."""
         if self._first is not None:
+            if self._stream is not None:
+                self._stream.cancel()  # in case the watch has not yet come to it
             raise self._first
 
     def _arrived(self, number: int, frame: FrameType | None) -> None:
@@ -70,10 +81,23 @@ class Interruptions:
         if stream is None or self._first is not None:
             raise told
         self._first = told
-        Thread(target=stream.cancel).start()  # not here: this may have broken into the stream's own work
+
+    def _watch(self, signals: socket.socket) -> None:
+        """Cancel the stream for a signal that arrives: not in its handler, for two reasons.
+
+        The handler may have broken into the work of the stream. And it does not run while the main thread
+        waits for the network, if the signal came just before that wait began (see `signal.set_wakeup_fd`).
+        """
+        while numbers := signals.recv(16):
+            stream = self._stream
+            if stream is not None and not _STOPS.isdisjoint(numbers):
+                stream.cancel()
+
+
+_STOPS = frozenset({signal.SIGINT, signal.SIGTERM})
 
 
 def _able() -> Generator[signal.Signals]:
-    for number in (signal.SIGINT, signal.SIGTERM):
+    for number in sorted(_STOPS):
         if signal.getsignal(number) not in (signal.SIG_IGN, None):
             yield number

@@ -80,7 +80,7 @@ def _stream(flow: Flow[Any, Any, Any], call: RunCall) -> FlowStream[Any, Any]:
 def _print_stream(stream: FlowStream[Any, Any], printer: Printer, signals: Interruptions) -> None:
     """Whenever it is cut short, the printer knows its place."""
     printer.place = stream.ticket()
-    with stream, signals.cancelling(stream):
+    with signals.cancelling(stream), stream:
         printer.place = stream.ticket()
         for chunk in stream:
             printer.chunk(chunk)
