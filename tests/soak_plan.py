@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from random import Random
-from typing import Literal, NamedTuple
+from typing import Final, Literal, NamedTuple
 
 from pydantic import BaseModel
 
@@ -32,6 +32,7 @@ TIMEOUT = Timeout(connect=20, idle=30, total=60)
 
 Lane = Literal["sync", "asyncio", "trio"]
 Kind = Literal["plain", "durable", "unary"]
+Reading = Literal["all", "half", "result", "ticket"]
 
 
 class Order(BaseModel):
@@ -65,7 +66,7 @@ def chunk_of(stream: int, index: int) -> Chunk:
 
 # --- faults -------------------------------------------------------------------------------------------
 
-WHOLE = "whole"  # all chunks, then the result, each once
+WHOLE: Final = "whole"  # all chunks, then the result, each once
 LEFT = "left"  # the caller went away, so nothing more is to be seen
 
 Promise = Literal["whole"] | type[FlowError]
@@ -192,7 +193,7 @@ class Plan:
     tls: bool
     kind: Kind
     chunks: int
-    reading: Literal["all", "half", "result", "ticket"]
+    reading: Reading
     at: int = 0
     fault: str | None = None
     cancel: Cancel | None = None
@@ -255,7 +256,8 @@ def plan(seed: int, number: int) -> Plan:
     random = Random(f"{seed}/{number}")
     lane: Lane = "sync" if number % 2 == 0 else "asyncio" if number % 4 == 1 else "trio"
     kind: Kind = random.choices(("plain", "durable", "unary"), (6, 3, 1))[0]
-    reading = random.choice(("all", "half", "result", "ticket" if kind == "durable" else "all"))
+    ways: tuple[Reading, ...] = ("all", "half", "result", "ticket" if kind == "durable" else "all")
+    reading = random.choice(ways)
     whole = Plan(number, lane, random.random() < 0.5, kind, random.randint(1, 30), reading)
     fate = random.random()
     if fate < 0.05:
