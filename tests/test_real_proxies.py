@@ -296,6 +296,8 @@ def test_nginx_reloaded_midstream(driver: Driver, site: Site, mortal_nginx: Ngin
             site.gate.set()
             is_whole(read(stream), 1)
             worker = stream.response.headers["x-worker"]
+    # Over a connection of its own: the old worker closes the one that it had, at about this time.
+    with driver.client(None, url=f"{mortal_nginx.url}/live") as client:
         with client.flow("held").stream() as stream:
             is_whole(read(stream), 0, 1)
             assert stream.response.headers["x-worker"] != worker
@@ -325,6 +327,7 @@ def test_haproxy_replaced_midstream(driver: Driver, site: Site, mortal_haproxy: 
             assert mortal_haproxy.process.replaced.poll() is None
             site.gate.set()
             is_whole(read(stream), 1)
+    with driver.client(None, url=mortal_haproxy.url("calm")) as client:
         assert client.flow("echo")(1) == 1
     # Only now: it also waits for connections that are kept alive.
     assert mortal_haproxy.process.replaced.wait(PATIENCE) == 0

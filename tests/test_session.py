@@ -896,7 +896,8 @@ def test_each_attempt_that_fails_is_one_note() -> None:
         == f"attempt 1 (at 0.00 s, 0 bytes): could not reach {ORIGIN}: [Errno 111] refused; next in 1.00 s"
     )
     assert re.fullmatch(
-        r"attempt 2 \(at 1.00 s, new connection, HTTP 503, 906 bytes\): line\\n\\x1bx{100,200}…; next in 7.00 s",
+        r"attempt 2 \(at 1.00 s, new connection, HTTP 503, 906 bytes\): "
+        r"line\\n\\x1bx{100,200}…; next in 7.00 s",
         second,
     )
     assert driver.log == [first, second, "attempt 3 (at 8.00 s, new connection, HTTP 200, 46 bytes): result"]
