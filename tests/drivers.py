@@ -93,7 +93,7 @@ class Driver:
 
     def call(
         self,
-        stub: StubServer,
+        stub: StubServer | None,
         flow: str | FlowDef[Any, Any, Any],
         input: Any = NO_INPUT,
         *,

@@ -289,18 +289,17 @@ def test_nginx_collects_unless_told_otherwise(driver: Driver, site: Site, nginx:
 
 @every
 def test_nginx_reloaded_midstream(driver: Driver, site: Site, mortal_nginx: Nginx) -> None:
-    with driver.client(None, url=f"{mortal_nginx.url}/live") as client:
-        with client.flow("held").stream() as stream:
-            assert next(stream) == 0
-            mortal_nginx.reload()
-            site.gate.set()
-            is_whole(read(stream), 1)
-            worker = stream.response.headers["x-worker"]
+    url = f"{mortal_nginx.url}/live"
+    with driver.client(None, url=url) as client, client.flow("held").stream() as stream:
+        assert next(stream) == 0
+        mortal_nginx.reload()
+        site.gate.set()
+        is_whole(read(stream), 1)
+        worker = stream.response.headers["x-worker"]
     # Over a connection of its own: the old worker closes the one that it had, at about this time.
-    with driver.client(None, url=f"{mortal_nginx.url}/live") as client:
-        with client.flow("held").stream() as stream:
-            is_whole(read(stream), 0, 1)
-            assert stream.response.headers["x-worker"] != worker
+    with driver.client(None, url=url) as client, client.flow("held").stream() as stream:
+        is_whole(read(stream), 0, 1)
+        assert stream.response.headers["x-worker"] != worker
     assert site.stub.run_count("held") == 2
 
 
@@ -320,15 +319,14 @@ def test_nginx_quit_midstream_ends_what_it_began(driver: Driver, site: Site, mor
 
 @every
 def test_haproxy_replaced_midstream(driver: Driver, site: Site, mortal_haproxy: Haproxy) -> None:
-    with driver.client(None, url=mortal_haproxy.url("calm")) as client:
-        with client.flow("held").stream() as stream:
-            assert next(stream) == 0
-            mortal_haproxy.reload()
-            assert mortal_haproxy.process.replaced.poll() is None
-            site.gate.set()
-            is_whole(read(stream), 1)
-    with driver.client(None, url=mortal_haproxy.url("calm")) as client:
-        assert client.flow("echo")(1) == 1
+    url = mortal_haproxy.url("calm")
+    with driver.client(None, url=url) as client, client.flow("held").stream() as stream:
+        assert next(stream) == 0
+        mortal_haproxy.reload()
+        assert mortal_haproxy.process.replaced.poll() is None
+        site.gate.set()
+        is_whole(read(stream), 1)
+    assert driver.call(None, "echo", 1, url=url, mode="unary").output == 1
     # Only now: it also waits for connections that are kept alive.
     assert mortal_haproxy.process.replaced.wait(PATIENCE) == 0
 
