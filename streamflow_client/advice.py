@@ -18,10 +18,14 @@ from .errors import (
 )
 from .timeline import Timeline
 
+BEGINS = "; it begins with "  # what follows in a message are the server's words, not ours
 SILENCE = 5.0  # seconds without a byte after which a lost connection looks like someone's idle limit
 
 # What the resolver, OpenSSL and httpcore's proxies say, and what it means to people. The first hit counts.
 _UNREACHED = (
+    ("address mismatch", "use a host that the certificate names, as the message tells"),
+    ("Hostname mismatch", "use a host that the certificate names, as the message tells"),
+    ("certificate has expired", "the server needs a new certificate, or this machine the right time"),
     (
         "CERTIFICATE_VERIFY_FAILED",
         "trust the server's CA (http_client=default_http_client(verify=context), or SSL_CERT_FILE)",
@@ -33,10 +37,10 @@ _UNREACHED = (
 )
 # What our own messages say.
 _UNLIKE = (
+    ("the server redirects", ""),
     ("max_event_bytes", "raise max_event_bytes=… of the client if the flow may send that much at once"),
     ("max_response_bytes", "raise max_response_bytes=… of the client if the flow may answer that much"),
     ("HTML", "check the base URL: a login page, a proxy or another site may have answered"),
-    ("redirects", ""),
     ("does not speak HTTP", "check the port in the base URL, and whether it wants https://"),
 )
 _SILENT: dict[Clock, str] = {
@@ -52,24 +56,27 @@ _REFUSED = {
     404: "compare the base URL and the flow's name or path with the routes of the server",
     405: "compare the base URL with the routes of the server: flows are called by POST",
     413: "the input is too large for the server, or for a proxy in front of it",
-    429: "call less often, or raise Retry(attempts=…)",
+    429: "call less often",
 }
 _DOWN = "the server, or what a proxy in front of it leads to, is down or overloaded: look at their logs"
+_CRASHED = "look at the logs of the server"
 _RESUME = "go on with flow.resume(error.ticket)"
 _AGAIN = "the flow may have run: call again only if it may run twice, as Retry(replay=True) does"
 
 
-def on_refusal(http_status: int) -> str:
-    """What to do about an HTTP error that is not the flow's own."""
-    return _DOWN if http_status >= 500 else _REFUSED.get(http_status, "")
+def on_refusal(http_status: int, *, may_have_run: bool) -> str:
+    """What to do about an HTTP error that does not look like the flow's own; Go's plain text may be."""
+    if http_status >= 500:
+        return _DOWN if http_status in (502, 503, 504) else _CRASHED
+    return "" if http_status == 404 and may_have_run else _REFUSED.get(http_status, "")
 
 
 def advice(error: FlowError, timeline: Timeline) -> str:
     """What to do about an error of the connection or of the clocks; it is to be stamped already."""
     if isinstance(error, FlowConnectionError):
-        return _matching(_UNREACHED, error.message, _IS_IT_UP)
+        return _matching(_UNREACHED, error.message.partition(": ")[2], _IS_IT_UP)  # without the host
     if isinstance(error, ProtocolError):
-        return _matching(_UNLIKE, error.message, _IS_IT_FLOWS)
+        return _matching(_UNLIKE, error.message.partition(BEGINS)[0], "" if timeline.chunks else _IS_IT_FLOWS)
     if isinstance(error, FlowTimeoutError):
         return _joined(_SILENT[error.clock], _go_on(error))
     if isinstance(error, ReplayDivergedError):
@@ -89,11 +96,13 @@ def _matching(table: tuple[tuple[str, str], ...], message: str, default: str = "
 
 def _cause(timeline: Timeline) -> str:
     newest = timeline.attempts[-1] if timeline.attempts else None
-    if newest is not None and newest.reused and newest.http_status is None:
-        return "the server closed a kept-alive connection in that very moment"
     silent = timeline.last_byte_age
+    if newest is not None and newest.http_status is None:  # what came before belongs to other attempts
+        silent = timeline.elapsed - newest.started
     if silent is not None and silent >= SILENCE:
         return "something on the way may end silent connections: let the server send pings (comments)"
+    if newest is not None and newest.reused and newest.http_status is None:
+        return "the server closed a kept-alive connection in that very moment"
     return "the server, or a proxy in front of it, went away: look at their logs"
 
 

@@ -13,6 +13,7 @@ import warnings
 from collections import deque
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
 from contextlib import aclosing, asynccontextmanager, suppress
+from functools import partial
 from threading import Lock
 from time import monotonic
 from types import TracebackType
@@ -78,7 +79,8 @@ class AsyncFlowStream(Generic[ChunkT, OutputT]):
     @property
     def received(self) -> int:
         """Chunks that were delivered, or drained by `result()`."""
-        return self._session.received
+        with self._exchange.lock:  # else a cancel in another thread may have dropped half of what waits
+            return self._session.received
 
     @property
     def stream_id(self) -> str | None:
@@ -102,7 +104,8 @@ class AsyncFlowStream(Generic[ChunkT, OutputT]):
 
     def ticket(self) -> Ticket | None:
         """Where `flow.resume` can go on, in any process; None where the server issued no id."""
-        return self._session.ticket()
+        with self._exchange.lock:  # as above
+            return self._session.ticket()
 
     # --- reading ------------------------------------------------------------------------------------
 
@@ -187,7 +190,6 @@ class AsyncFlowStream(Generic[ChunkT, OutputT]):
             forgotten = not self._exchange.stopped
             fails = self._exchange.sever()
             self._http.live.pop(self._exchange, None)
-            self._http.bodies.pop(self._exchange, None)
             self._http.graves.append((self._body, self._response, fails))
             if forgotten:
                 warnings.warn(
@@ -288,7 +290,7 @@ class AsyncFlowStream(Generic[ChunkT, OutputT]):
 
     async def _open(self, session: Session[ChunkT, OutputT], action: Open) -> None:
         await self._let_go()
-        self._http.live[self._exchange] = ref(self)
+        self._http.live[self._exchange] = ref(self), None
         try:
             request = await self._http.request(self._settings, self._exchange, action)
         except TimeoutError as error:
@@ -306,7 +308,7 @@ class AsyncFlowStream(Generic[ChunkT, OutputT]):
             running.reset(token)
         body: AsyncIterator[bytes] = aiter(response.stream)  # type: ignore[arg-type]
         self._response, self._body = response, body
-        self._http.bodies[self._exchange] = body
+        self._http.live[self._exchange] = ref(self), body
         with self._exchange.lock:
             session.head(response.status_code, response.reason_phrase, response.headers, monotonic())
         if not self._exchange.bound:
@@ -344,7 +346,6 @@ class AsyncFlowStream(Generic[ChunkT, OutputT]):
     async def _let_go(self) -> None:
         """Free the connection: for reuse after a clean end, else for good."""
         body, self._body = self._body, None
-        self._http.bodies.pop(self._exchange, None)
         response = self._response
         if body is not None and response is not None:
             fails = True
@@ -383,7 +384,8 @@ class AsyncFlowStream(Generic[ChunkT, OutputT]):
             self._told = True  # not before: a second cancel may have hit the telling
 
     def _stamped(self, error: FlowError) -> FlowError:
-        return self._session.stamped(error, monotonic())
+        with self._exchange.lock:
+            return self._session.stamped(error, monotonic())
 
 
 class Http:
@@ -393,10 +395,9 @@ class Http:
         calls.check_client(http_client, closes_by="aclose")
         self.owned = http_client is None
         self.client: httpx.AsyncClient = default_async_http_client() if self.owned else http_client
-        self.live: dict[Exchange, ref[AsyncFlowStream[Any, Any]]] = {}
-        # Bodies belong to their streams. Held here too, they are not finalized together with a stream in
-        # a cycle: that would close a connection within the garbage collector.
-        self.bodies: dict[Exchange, object] = {}
+        # Streams that run, with their bodies, which belong to them. Held here too, a body is not finalized
+        # together with its stream in a cycle: that would close a connection within the garbage collector.
+        self.live: dict[Exchange, tuple[ref[AsyncFlowStream[Any, Any]], object]] = {}
         self.graves: deque[tuple[Any, Any, bool]] = deque()
         self.closed = False
         self._searching = AsyncLock()
@@ -410,18 +411,22 @@ class Http:
         """The request of one attempt, with the caller's headers as they are now."""
         self._check_loop()
         await self.bury()
-        exchange.begin(owned=self.owned)
+        exchange.begin()
         given = await clocked(exchange, _given_headers(settings), idle=False)
+        if not self.owned:
+            exchange.entrust()
+        anew = partial(time_outs, settings.timeout, exchange, self.client)
+        timeouts = anew()
         request = self.client.build_request(
             action.method,
             action.url,
             headers=calls.request_headers(settings, action.url, action.headers, given),
             content=action.body,
-            extensions={"timeout": time_outs(settings.timeout, exchange, self.client)},
+            extensions={"timeout": timeouts},
         )
         if not self.owned:  # ours adds nothing of a caller's
             calls.strip_foreign(settings, action.url, request, action.headers)
-            request.extensions["trace"] = atracer(exchange)
+            request.extensions["trace"] = atracer(exchange, timeouts, anew)
         return request
 
     async def send(self, settings: Settings, exchange: Exchange, request: httpx.Request) -> httpx.Response:
@@ -486,7 +491,7 @@ class Http:
         with CancelScope(shield=True):
             if self.owned:  # before the streams: none must begin meanwhile
                 await self.client.aclose()
-            for known in list(self.live.values()):
+            for known, _ in list(self.live.values()):
                 stream = known()
                 if stream is not None:
                     await stream.aclose()

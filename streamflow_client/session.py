@@ -22,7 +22,7 @@ from typing import Any, Generic, Literal, TypeVar
 from pydantic import ValidationError
 from pydantic_core import from_json
 
-from .advice import advice, on_refusal
+from .advice import BEGINS, advice, on_refusal
 from .call import READ, Action, Break, Call, Done, Failed, Faulty, Limits, Note, Open, Outcome, Unfit, Wait
 from .clocks import LONGEST_WAIT, SAYS, Clocks
 from .errors import (
@@ -207,6 +207,10 @@ class Session(Generic[ChunkT, OutputT]):
         )
 
     # --- events: opening -----------------------------------------------------------------------------
+
+    def preparing(self) -> None:
+        """The caller makes up the request's headers: only `total` runs."""
+        self._clocks.pausing()
 
     def connected(self, now: float, *, reused: bool | None) -> None:
         """A connection is there, or is left to a caller's own client; the request is about to be written."""
@@ -620,7 +624,8 @@ class Session(Generic[ChunkT, OutputT]):
             return
         refusal = refusal_of(reply.status, reply.reason, body)
         error = self._status_error(refusal.failure, reply.status)
-        error.advice = "" if refusal.from_flow else on_refusal(reply.status)
+        if not refusal.from_flow:
+            error.advice = on_refusal(reply.status, may_have_run=refusal.may_have_run)
         wait = retry_after(reply.headers)
         busy = reply.status in (429, 503) and wait is not None and whole and not refusal.from_flow
         self._spared = busy or not refusal.may_have_run
@@ -682,7 +687,7 @@ class Session(Generic[ChunkT, OutputT]):
             what, sample = f"an event is larger than max_event_bytes={error.limit}", error.head
         else:
             what, sample = error.what, error.sample
-        begins = f"; it begins with {shown_bytes(sample)}" if sample else ""
+        begins = BEGINS + shown_bytes(sample) if sample else ""
         self._fail(ProtocolError(what + begins))
 
     def _status_error(self, failure: Failure, http_status: int | None) -> FlowStatusError:

@@ -12,6 +12,7 @@ import warnings
 from collections import deque
 from collections.abc import Callable, Generator, Iterator
 from contextlib import closing, contextmanager, suppress
+from functools import partial
 from threading import TIMEOUT_MAX, Lock
 from time import monotonic
 from types import TracebackType
@@ -73,7 +74,8 @@ class FlowStream(Generic[ChunkT, OutputT]):
     @property
     def received(self) -> int:
         """Chunks that were delivered, or drained by `result()`."""
-        return self._session.received
+        with self._exchange.lock:  # else a cancel in another thread may have dropped half of what waits
+            return self._session.received
 
     @property
     def stream_id(self) -> str | None:
@@ -97,7 +99,8 @@ class FlowStream(Generic[ChunkT, OutputT]):
 
     def ticket(self) -> Ticket | None:
         """Where `flow.resume` can go on, in any process; None where the server issued no id."""
-        return self._session.ticket()
+        with self._exchange.lock:  # as above
+            return self._session.ticket()
 
     # --- reading ------------------------------------------------------------------------------------
 
@@ -149,12 +152,10 @@ class FlowStream(Generic[ChunkT, OutputT]):
     def close(self) -> None:
         """Let go of the call and free its connection. A blocked reader raises FlowCancelledError."""
         self._exchange.cancel("the stream was closed")
-        if self._reader.acquire(blocking=False):
-            try:
+        if not self._reader.locked():  # else whoever reads was woken by that, and lets go
+            with self._reader:  # not by `acquire`, as in `_advance`
                 self._session.settle(monotonic())
                 self._end()
-            finally:
-                self._reader.release()
 
     def __enter__(self) -> Self:
         session = self._advance(calls.has_response)
@@ -175,7 +176,6 @@ class FlowStream(Generic[ChunkT, OutputT]):
             forgotten = not self._exchange.stopped
             self._exchange.discard()
             self._http.live.pop(self._exchange, None)
-            self._http.bodies.pop(self._exchange, None)
             self._http.graves.append((self._body, self._response))
             if self._watch is not None:
                 self._watch.forget()
@@ -253,7 +253,7 @@ class FlowStream(Generic[ChunkT, OutputT]):
 
     def _open(self, session: Session[ChunkT, OutputT], action: Open) -> None:
         self._let_go()
-        self._http.live[self._exchange] = ref(self)
+        self._http.live[self._exchange] = ref(self), None
         request = self._http.request(self._settings, self._exchange, action)
         token = running.set(self._exchange)
         try:
@@ -265,7 +265,7 @@ class FlowStream(Generic[ChunkT, OutputT]):
             running.reset(token)
         body: Iterator[bytes] = iter(response.stream)  # type: ignore[arg-type]
         self._response, self._body = response, body
-        self._http.bodies[self._exchange] = body
+        self._http.live[self._exchange] = ref(self), body
         with self._exchange.lock:
             session.head(response.status_code, response.reason_phrase, response.headers, monotonic())
         if not self._exchange.bound:  # not before: `idle` would not know that the headers have come
@@ -302,9 +302,7 @@ class FlowStream(Generic[ChunkT, OutputT]):
 
     def _let_go(self) -> None:
         """Free the connection: for reuse after a clean end, else for good."""
-        body, self._body = self._body, None
-        self._http.bodies.pop(self._exchange, None)
-        response = self._response
+        body, response = self._body, self._response
         if body is not None and response is not None:
             if not self._session.clean or not self._exchange.reachable or not self._drain(body):
                 self._exchange.sever()
@@ -313,6 +311,7 @@ class FlowStream(Generic[ChunkT, OutputT]):
             self._exchange.detach()
             with suppress(Exception):
                 response.close()
+        self._body = None  # not before: where Ctrl-C strikes, all this is done again
 
     def _drain(self, body: Iterator[bytes]) -> bool:
         """What little follows the terminal frame. False: too late or cut off, not to be used again."""
@@ -338,7 +337,8 @@ class FlowStream(Generic[ChunkT, OutputT]):
                 FlowStream(http, self._settings, session, lambda _: session).result()
 
     def _stamped(self, error: FlowError) -> FlowError:
-        return self._session.stamped(error, monotonic())
+        with self._exchange.lock:
+            return self._session.stamped(error, monotonic())
 
 
 class Http:
@@ -348,10 +348,9 @@ class Http:
         calls.check_client(http_client, closes_by="close")
         self.owned = http_client is None
         self.client: httpx.Client = default_http_client() if self.owned else http_client
-        self.live: dict[Exchange, ref[FlowStream[Any, Any]]] = {}
-        # Bodies belong to their streams. Held here too, they are not finalized together with a stream in
-        # a cycle: that would close a connection within the garbage collector.
-        self.bodies: dict[Exchange, object] = {}
+        # Streams that run, with their bodies, which belong to them. Held here too, a body is not finalized
+        # together with its stream in a cycle: that would close a connection within the garbage collector.
+        self.live: dict[Exchange, tuple[ref[FlowStream[Any, Any]], object]] = {}
         self.graves: deque[tuple[Any, Any]] = deque()
         self.closed = False
         self._searching = ProcessLock()
@@ -363,19 +362,23 @@ class Http:
     def request(self, settings: Settings, exchange: Exchange, action: Open) -> httpx.Request:
         """The request of one attempt, with the caller's headers as they are now."""
         self.bury()
-        exchange.begin(owned=self.owned)
+        exchange.begin()
         source: HeaderSource | None = settings.headers
         given = source() if callable(source) else source
+        if not self.owned:
+            exchange.entrust()
+        anew = partial(time_outs, settings.timeout, exchange, self.client)
+        timeouts = anew()
         request = self.client.build_request(
             action.method,
             action.url,
             headers=calls.request_headers(settings, action.url, action.headers, given),
             content=action.body,
-            extensions={"timeout": time_outs(settings.timeout, exchange, self.client)},
+            extensions={"timeout": timeouts},
         )
         if not self.owned:  # ours adds nothing of a caller's
             calls.strip_foreign(settings, action.url, request, action.headers)
-            request.extensions["trace"] = tracer(exchange)
+            request.extensions["trace"] = tracer(exchange, timeouts, anew)
         return request
 
     def send(self, settings: Settings, exchange: Exchange, request: httpx.Request) -> httpx.Response:
@@ -413,7 +416,7 @@ class Http:
         self.closed = self.owned
         if self.owned:  # before the streams: none must begin meanwhile
             self.client.close()
-        for known in list(self.live.values()):
+        for known, _ in list(self.live.values()):
             stream = known()
             if stream is not None:
                 stream.close()

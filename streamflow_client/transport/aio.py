@@ -156,7 +156,8 @@ class _Lane(httpcore.AsyncNetworkBackend):
     def admit_mock(self) -> None:
         """Where nobody dialled, a test's mock (respx) has answered in httpcore's place and told nothing."""
         if not self._dialled and self.exchange is not None:
-            self.exchange.begin(owned=False)
+            self.exchange.begin()
+            self.exchange.entrust()
 
     def rest(self) -> bool:
         """Let go of the exchange; False if the connection is in no state to be used again.

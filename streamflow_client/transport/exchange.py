@@ -55,23 +55,30 @@ class Exchange:
         deadline = self.session.deadline(idle=idle) if self._grace is None else self._grace
         return None if deadline is None else deadline - monotonic()
 
-    def begin(self, *, owned: bool) -> None:
-        """An attempt begins. A caller's own client does not tell when it has connected."""
+    def begin(self) -> None:
+        """An attempt begins: the caller makes up its headers, and nothing is sent yet."""
         self.bound = self.saw_eof = self.timed_out = self._severed = False
-        if not owned:
-            with self.lock:
-                self.session.connected(monotonic(), reused=None)
+        with self.lock:
+            self.session.preparing()
+
+    def entrust(self) -> None:
+        """A caller's own client has taken the request. It need not tell when it has connected."""
+        with self.lock:
+            self.session.bound(monotonic())
+            self.session.connected(monotonic(), reused=None)
 
     def bind(self) -> None:
         """Our transport has taken the request; it will tell what happens to it."""
         self.bound = True
         self.session.bound(monotonic())
+        self.hurry()
 
     def sending(self, *, reused: bool) -> None:
         """The request is about to be written; not where the call was stopped, as `seconds_left` will say."""
         with self.lock:
             if not self._stopped and not self.session.was_sent:
                 self.session.connected(monotonic(), reused=reused)
+        self.hurry()
 
     def waits(self, *, drain: bool) -> None:
         """The caller begins to wait for what comes next; to `drain`, for the output only."""

@@ -19,6 +19,7 @@ _BROKEN = frozenset(
     {"NetworkError", "ProtocolError", "ProxyError", "UnsupportedProtocol", "ConnectionError", "SSLError"}
 )
 _NOT_SENT = frozenset({"ConnectError", "ProxyError", "UnsupportedProtocol", "LocalProtocolError"})
+_UNFIT = "the HTTP library refuses the request, or the state of its connection"  # its words quote headers
 _CUT_SHORT = ("peer closed connection", "Server disconnected")  # h11's and httpcore's words for EOF
 
 
@@ -38,7 +39,7 @@ def report(error: Exception, exchange: Exchange) -> None:
         elif "LocalProtocolError" in names and exchange.bound:
             raise ValueError("the request is not valid HTTP: look at what your auth adds") from None
         elif names & _BROKEN:
-            text = _words(error)
+            text = _UNFIT if "LocalProtocolError" in names else _words(error)
             exchange.session.broke(_kind(names, text, exchange), text, monotonic())
         elif not exchange.session.settle(monotonic()):
             raise error

@@ -11,11 +11,12 @@ import socket
 import threading
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
+from math import inf
 from time import monotonic
 from typing import Any, TypeVar
 
 import httpx
-from anyio import CancelScope, create_task_group, move_on_after, wait_readable
+from anyio import CancelScope, create_task_group, current_time, wait_readable
 
 from ..options import Timeout
 from .exchange import Exchange
@@ -23,6 +24,8 @@ from .exchange import Exchange
 T = TypeVar("T")
 
 _MARGIN = 0.05  # seconds
+_DIALLING = ("connection.", "proxy.", "socks.")  # what httpcore's events are called until a request goes out
+_MOMENT = 0.001  # seconds: less than nothing is a ValueError to time-outs
 _LONGEST_LOOK = 1.0  # seconds, after which the watch of a forgotten stream notices that it is over
 
 
@@ -56,32 +59,45 @@ def _least(first: float | None, second: float | None) -> float | None:
     return second if first is None else first if second is None else min(first, second)
 
 
-def tracer(exchange: Exchange) -> Callable[[str, object], None]:
+def tracer(
+    exchange: Exchange, timeouts: dict[str, float | None], anew: Callable[[], dict[str, float | None]]
+) -> Callable[[str, object], None]:
     """httpcore's `trace`: tells the session when the request goes out, and whether over a new connection.
 
-    While a connection is being made, nothing is sent. Whatever else happens, or happens untold, counts as
-    sent: the names of events may change, and a flow must not run twice for that.
+    Until the response's headers are there, each wait gets what time is left then: `anew` gives the
+    `timeouts`, which httpcore looks up at each wait. (In the body a `Watch`, or `clocked`, has an eye on the
+    clocks.) While a connection is being made, nothing is sent. Whatever else happens, or happens untold, counts
+    as sent: the names of events may change, and a flow must not run twice for that.
     """
-    session, dialled, told = exchange.session, False, False
+    session, dialled, told, answered = exchange.session, False, False, False
+    given = dict(timeouts)
 
     def trace(event: str, info: object) -> None:
-        nonlocal dialled, told
+        nonlocal dialled, told, answered
+        if exchange.bound:  # our own transport, in the caller's hands, knows better
+            return
         with exchange.lock:
-            if exchange.bound:  # our own transport, in the caller's hands, knows better
-                return
-            if event.startswith("connection.") and not event.endswith(".complete"):
+            if event.startswith(_DIALLING) and not event.endswith(".complete"):
                 dialled = True
                 session.bound(monotonic())
             elif not (told and session.was_sent):
                 session.connected(monotonic(), reused=not dialled)
             told = True
+        exchange.hurry()
+        if event.endswith("receive_response_headers.complete"):
+            answered = True
+            timeouts.update(given)
+        elif not answered and event.endswith(".started"):
+            timeouts.update((clock, left and max(left, _MOMENT)) for clock, left in anew().items())
 
     return trace
 
 
-def atracer(exchange: Exchange) -> Callable[[str, object], Awaitable[None]]:
+def atracer(
+    exchange: Exchange, timeouts: dict[str, float | None], anew: Callable[[], dict[str, float | None]]
+) -> Callable[[str, object], Awaitable[None]]:
     """The same for an asynchronous client; it also closes what httpcore forgets of a cancelled handshake."""
-    trace = tracer(exchange)
+    trace = tracer(exchange, timeouts, anew)
     stream: Any = None
 
     async def atrace(event: str, info: Any) -> None:
@@ -119,9 +135,19 @@ async def clocked(exchange: Exchange, awaitable: Awaitable[T], *, idle: bool) ->
     Raises:
         TimeoutError: and `exchange.timed_out` is set; `NotIdle` where `idle` was not to count.
     """
-    left = exchange.seconds_left(idle=idle)
-    with move_on_after(None if left is None else max(left + _MARGIN, 0)):
-        return await awaitable
+
+    def look() -> None:
+        left = exchange.seconds_left(idle=idle)
+        scope.deadline = inf if left is None else current_time() + left + _MARGIN
+
+    scope = CancelScope()
+    look()
+    exchange.on_hurry = look  # a connection is there, say, so that another clock counts
+    try:
+        with scope:
+            return await awaitable
+    finally:
+        exchange.on_hurry = None
     exchange.timed_out = True
     raise TimeoutError if idle else NotIdle
 

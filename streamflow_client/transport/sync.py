@@ -129,8 +129,10 @@ class _Body(httpx.SyncByteStream):
         if lane is not None:
             try:
                 self._response.close()
-            finally:
                 self._transport.give_back(lane)
+            except BaseException:  # Ctrl-C, or what closing raises
+                lane.close()
+                raise
 
 
 class _Lane(httpcore.NetworkBackend):
@@ -156,7 +158,8 @@ class _Lane(httpcore.NetworkBackend):
     def admit_mock(self) -> None:
         """Where nobody dialled, a test's mock (respx) has answered in httpcore's place and told nothing."""
         if not self._dialled and self.exchange is not None:
-            self.exchange.begin(owned=False)
+            self.exchange.begin()
+            self.exchange.entrust()
 
     def rest(self) -> bool:
         """Let go of the exchange; False if the connection is in no state to be used again.
