@@ -222,6 +222,7 @@ class AsyncFlowStream(Generic[ChunkT, OutputT]):
         self, enough: Callable[[Session[Any, Any]], bool], *, drain: bool = False
     ) -> Session[ChunkT, OutputT]:
         """Take steps until there is enough or the call has ended. One reader at a time."""
+        self._check_owner()
         await self._check_turn()
         with self._reader:  # nothing was awaited since it was free
             session = self._session
@@ -239,6 +240,16 @@ class AsyncFlowStream(Generic[ChunkT, OutputT]):
             finally:
                 self._exchange.rests()
         return session
+
+    def _check_owner(self) -> None:
+        """A call under way belongs where it was made; its outcome is anyone's.
+
+        Raises: RuntimeError.
+        """
+        if self._session.outcome is None:
+            self._http.check_loop()
+            if self._body is not None:
+                self._exchange.check_process()
 
     async def _check_turn(self) -> None:
         """One reader at a time; but whoever closes or restarts the stream is waited for.
@@ -409,7 +420,7 @@ class Http:
 
     async def request(self, settings: Settings, exchange: Exchange, action: Open) -> httpx.Request:
         """The request of one attempt, with the caller's headers as they are now."""
-        self._check_loop()
+        self.check_loop()
         await self.bury()
         exchange.begin()
         given = await clocked(exchange, _given_headers(settings), idle=False)
@@ -457,7 +468,7 @@ class Http:
     @asynccontextmanager
     async def searching(self, seconds: float | None) -> AsyncGenerator[bool]:
         """One search for flows at a time. Gives False where the wait for others took too long."""
-        self._check_loop()
+        self.check_loop()
         with move_on_after(seconds) as waiting:
             await self._searching.acquire()
         try:
@@ -466,7 +477,7 @@ class Http:
             if not waiting.cancelled_caught:
                 self._searching.release()
 
-    def _check_loop(self) -> None:
+    def check_loop(self) -> None:
         """Connections belong to the event loop that made them."""
         loop = current_token()
         if self._loop is None:

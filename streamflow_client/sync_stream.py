@@ -13,7 +13,7 @@ from collections import deque
 from collections.abc import Callable, Generator, Iterator
 from contextlib import closing, contextmanager, suppress
 from functools import partial
-from threading import TIMEOUT_MAX, Lock
+from threading import TIMEOUT_MAX, Lock, get_ident
 from time import monotonic
 from types import TracebackType
 from typing import Any, Generic, Self
@@ -58,6 +58,7 @@ class FlowStream(Generic[ChunkT, OutputT]):
         self._settings = settings
         self._restart = restart
         self._reader = Lock()
+        self._reads_in: int | None = None  # which thread
         self._run(session)
 
     def _run(self, session: Session[ChunkT, OutputT]) -> None:
@@ -134,7 +135,10 @@ class FlowStream(Generic[ChunkT, OutputT]):
 
         Raises:
             InputValidationError: nothing was cancelled, nothing is sent.
+            RuntimeError: it was called within a read, as by a signal handler; nothing was cancelled.
         """
+        if self._reads_in == get_ident():  # it would wait for itself
+            raise RuntimeError("a stream cannot be restarted from within a read of it")
         session = self._restart(input)
         self.cancel()
         with self._reader:  # whoever reads was woken by that, and lets go
@@ -208,10 +212,12 @@ class FlowStream(Generic[ChunkT, OutputT]):
         self, enough: Callable[[Session[Any, Any]], bool], *, drain: bool = False
     ) -> Session[ChunkT, OutputT]:
         """Take steps until there is enough or the call has ended. One reader at a time."""
+        self._check_owner()
         self._check_turn()
         with self._reader:  # not by `acquire`: Ctrl-C could come between that and the `try` that releases
             session = self._session
             try:
+                self._reads_in = get_ident()
                 self._exchange.waits(drain=drain)
                 while session.outcome is None and not enough(session):
                     self._step(session)
@@ -221,8 +227,17 @@ class FlowStream(Generic[ChunkT, OutputT]):
                 self._interrupted()
                 raise
             finally:
+                self._reads_in = None
                 self._exchange.rests()
         return session
+
+    def _check_owner(self) -> None:
+        """A call under way belongs where it was made; its outcome is anyone's.
+
+        Raises: RuntimeError.
+        """
+        if self._session.outcome is None and self._body is not None:
+            self._exchange.check_process()
 
     def _check_turn(self) -> None:
         """One reader at a time; but whoever closes or restarts the stream is waited for.

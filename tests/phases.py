@@ -75,7 +75,6 @@ class Phase:
         first: chunks that are read before.
         read: what the reader does then: reads all chunks, or asks for the result.
         warm: a call before has left a connection to be reused.
-        at_once: stopping wakes the reader; else the call that it is in has to end first.
         closes: there is a connection that the server can see closing.
         plain, tls: over which of them it is tried.
         protocol: how the flow is called.
@@ -89,7 +88,6 @@ class Phase:
     first: int = 0
     read: str = "chunks"
     warm: bool = False
-    at_once: bool = True
     closes: bool = True
     plain: bool = True
     tls: bool = True
@@ -282,8 +280,8 @@ def _server_context(stub: StubServer) -> ssl.SSLContext:
 
 
 PHASES = {
-    "resolving": Phase(resolving, "connecting", at_once=False, tls=False),
-    "connecting": Phase(connecting, "connecting", at_once=False, closes=False, tls=False),
+    "resolving": Phase(resolving, "connecting", tls=False),
+    "connecting": Phase(connecting, "connecting", closes=False, tls=False),
     "handshake": Phase(greeting, "connecting", plain=False),
     "upload": Phase(uploading, "waiting for headers", input=UPLOAD),
     "headers": Phase(answering, "waiting for headers", (f.delay_headers(60),)),

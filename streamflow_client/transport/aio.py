@@ -18,6 +18,7 @@ import httpx
 from anyio import CancelScope
 
 from .exchange import Exchange, running, seconds_left
+from .foreign import stoppable
 from .idle import IdleLanes, Origin
 from .settings import (
     IDLE_SECONDS,
@@ -129,8 +130,10 @@ class _Body(httpx.AsyncByteStream):
         if lane is not None:
             try:
                 await self._response.aclose()
-            finally:
                 await self._transport.give_back(lane)
+            except BaseException:  # Ctrl-C, say: h11 may be halfway to its next cycle, however idle it seems
+                await lane.aclose()
+                raise
 
 
 class _Lane(httpcore.AsyncNetworkBackend):
@@ -197,7 +200,16 @@ class _Lane(httpcore.AsyncNetworkBackend):
         """anyio tries the addresses of a name side by side."""
         self._dialled = True
         seconds = seconds_left(self.exchange, timeout, httpcore.ConnectTimeout)
-        return self.adopt(await _BACKEND.connect_tcp(host, port, seconds), tls=False)
+        if self.exchange is None:
+            return self.adopt(await _BACKEND.connect_tcp(host, port, seconds), tls=False)
+        inner = await stoppable(
+            self.exchange,
+            lambda: _BACKEND.connect_tcp(host, port, seconds),
+            lambda stream: stream.aclose(),
+        )
+        if inner is None:
+            raise httpcore.ConnectError("stopped")
+        return self.adopt(inner, tls=False)
 
     def adopt(self, inner: httpcore.AsyncNetworkStream, *, tls: bool) -> _Stream:
         """From now on this is the lane's stream, and its socket the one that stops the exchange."""

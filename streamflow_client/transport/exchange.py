@@ -126,6 +126,17 @@ class Exchange:
             if sock is None or sock is self._socket:
                 self._socket = None
 
+    def check_process(self) -> None:
+        """A forked child must not read on: every byte that it takes is lost to its parent.
+
+        Raises:
+            RuntimeError: this is not the process that made the call.
+        """
+        if self._process != os.getpid():
+            raise RuntimeError(
+                "the stream was opened before a fork and is its parent's; resume its ticket in the child"
+            )
+
     def cancel(self, why: str, *, tell: bool = False) -> None:
         """Stop the call and wake its reader; nothing if it had ended before."""
         with self.lock:

@@ -66,8 +66,8 @@ def tracer(
 
     Until the response's headers are there, each wait gets what time is left then: `anew` gives the
     `timeouts`, which httpcore looks up at each wait. (In the body a `Watch`, or `clocked`, has an eye on the
-    clocks.) While a connection is being made, nothing is sent. Whatever else happens, or happens untold, counts
-    as sent: the names of events may change, and a flow must not run twice for that.
+    clocks.) While a connection is being made, nothing is sent. Whatever else happens, or happens untold,
+    counts as sent: the names of events may change, and a flow must not run twice for that.
     """
     session, dialled, told, answered = exchange.session, False, False, False
     given = dict(timeouts)
