@@ -9,7 +9,6 @@ from __future__ import annotations
 import math
 import socket
 import ssl
-import threading
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from time import monotonic
@@ -18,6 +17,7 @@ from typing import Any, cast
 import httpcore
 import httpx
 
+from .dial import Dial, reach
 from .exchange import Exchange, running, seconds_left
 from .idle import IdleLanes, Origin
 from .settings import (
@@ -39,8 +39,6 @@ from .settings import (
 
 # A long upload asks the clocks again after each piece; httpcore waits for its every part as long.
 _WRITE_SIZE = 16 * 1024
-
-_BACKEND = httpcore.SyncBackend()
 
 
 class ClockedTransport(httpx.BaseTransport):
@@ -199,8 +197,8 @@ class _Lane(httpcore.NetworkBackend):
         self._dialled = True
         exchange = self.exchange
         if exchange is None:
-            return self.adopt(_reach(None, host, port, timeout), tls=False)
-        return self.adopt(_Dial(exchange, host, port, timeout).wait(), tls=False)
+            return self.adopt(reach(None, host, port, timeout), tls=False)
+        return self.adopt(Dial(exchange, host, port, timeout).wait(), tls=False)
 
     def adopt(self, inner: httpcore.NetworkStream, *, tls: bool) -> _Stream:
         """From now on this is the lane's stream, and its socket the one that stops the exchange."""
@@ -209,81 +207,6 @@ class _Lane(httpcore.NetworkBackend):
         if self.exchange is not None:
             self.exchange.attach(self._stream.socket)
         return self._stream
-
-
-class _Dial:
-    """One way to a server, which its waiter may give up: the call was stopped, or a clock ran out."""
-
-    def __init__(self, exchange: Exchange, host: str, port: int, timeout: float | None) -> None:
-        self._exchange = exchange
-        self._address = (host, port, timeout)
-        self._lock = threading.Lock()
-        self._given_up = False
-        self._stream: httpcore.NetworkStream | None = None
-        self._error: Exception | None = None
-
-    def wait(self) -> httpcore.NetworkStream:
-        """The connection. Stopping the call shuts a socket down that nobody writes to before the end."""
-        ours, theirs = socket.socketpair()
-        with ours:
-            self._exchange.attach(ours)
-            try:
-                ours.settimeout(seconds_left(self._exchange, None, httpcore.ConnectTimeout))
-                threading.Thread(
-                    target=self._run, args=(theirs,), name="streamflow-dial", daemon=True
-                ).start()
-                with suppress(OSError):
-                    ours.recv(1)
-            finally:
-                self._exchange.detach(ours)
-                with self._lock:
-                    self._given_up = True
-                    stream, self._stream = self._stream, None
-        if self._error is not None:
-            raise self._error
-        if stream is None:
-            seconds_left(self._exchange, None, httpcore.ConnectTimeout)
-            raise httpcore.ConnectTimeout("a clock ran out")
-        return stream
-
-    def _run(self, theirs: socket.socket) -> None:
-        stream = None
-        with theirs:
-            try:
-                stream = _reach(self._exchange, *self._address)
-            except Exception as error:  # noqa: BLE001 - raised again by who waits
-                self._error = error
-            with self._lock:
-                if not self._given_up:
-                    self._stream, stream = stream, None
-            if stream is not None:
-                stream.close()
-
-
-def _reach(exchange: Exchange | None, host: str, port: int, timeout: float | None) -> httpcore.NetworkStream:
-    """Each address of the name in turn, with an equal share of the time that is left."""
-    addresses = _resolve(host, port)
-    for waiting in range(len(addresses), 1, -1):
-        try:
-            return _dial(exchange, addresses[-waiting], port, timeout, waiting)
-        except (httpcore.ConnectError, httpcore.ConnectTimeout):
-            continue
-    return _dial(exchange, addresses[-1], port, timeout, 1)
-
-
-def _dial(
-    exchange: Exchange | None, address: str, port: int, timeout: float | None, share: int
-) -> httpcore.NetworkStream:
-    seconds = seconds_left(exchange, timeout, httpcore.ConnectTimeout)
-    return _BACKEND.connect_tcp(address, port, None if seconds is None else seconds / share)
-
-
-def _resolve(host: str, port: int) -> list[str]:
-    try:
-        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-    except (OSError, UnicodeError) as error:  # UnicodeError: a label is empty or too long
-        raise httpcore.ConnectError(str(error)) from error
-    return list(dict.fromkeys(str(sockaddr[0]) for *_, sockaddr in found))
 
 
 class _Stream(httpcore.NetworkStream):
