@@ -41,6 +41,7 @@ from .errors import (
     StreamInterruptedError,
     UnknownError,
 )
+from .jsonvalues import with_whole_characters
 from .options import Retry, Timeout
 from .tally import Tally
 from .text import shown, shown_bytes, without_secrets
@@ -544,9 +545,13 @@ class Session(Generic[ChunkT, OutputT]):
         self._tally.count(payload, len(self.ready))
 
     def _reframed(self, payload: bytes, key: Literal["message", "result"], now: float) -> None:
-        if self.call.protocol.name == "reflection":
+        whole = with_whole_characters(payload)
+        if whole != payload:
+            self._take([whole if key == "message" else Result(whole)], now)
+        elif self.call.protocol.name == "reflection":
             raise Malformed("a line is not JSON", payload)
-        self._take(reframe(payload, key), now)
+        else:
+            self._take(reframe(payload, key), now)
 
     def _not_a_chunk(self, frame: Frame, now: float) -> None:
         if isinstance(frame, Raw):

@@ -847,6 +847,31 @@ def test_a_chunk_of_another_type_is_raised_in_its_place(headers: Mapping[str, st
     assert (word.ticket and word.ticket.received) == (2 if headers else None)
 
 
+HALF = rb'"\ud83d"'  # as JavaScript writes a text that was cut within an emoji
+
+
+@pytest.mark.parametrize("headers", [{}, ID], ids=["plain", "durable"])
+@pytest.mark.parametrize("frame", [b'data: {"message":%b}\n\n', b'data: {"a":0,"message":%b}\n\n'])
+def test_half_a_character_is_delivered_as_none(headers: Mapping[str, str], frame: bytes) -> None:
+    done = b'data: {"result":%b}\n\n' % HALF
+    driver = Driver(reply(frame % HALF, chunk(1), done, headers=headers), chunk=str | int, output=str)
+    assert driver.heard() == (["\ufffd", 1], "\ufffd")
+
+
+def test_half_a_character_of_reflection_and_of_a_plain_answer() -> None:
+    body = HALF + b'\n{"result":%b,"telemetry":{"traceId":"t"}}' % HALF
+    assert Driver(reply(body), **REFLECTION).heard() == (["\ufffd"], "\ufffd")
+    assert Driver(reply(b'{"result":%b}' % HALF), streaming=False).result() == "\ufffd"
+
+
+def test_half_a_character_is_the_same_in_a_replay() -> None:
+    half = b'data: {"message":%b}\n\n' % HALF
+    driver = Driver(durable(half, end=LOST), durable(half, chunk(1), DONE), **VERIFY)
+    assert driver.heard() == (["\ufffd", 1], "done")
+    drained = Driver(durable(half, end=LOST), durable(half, DONE), **VERIFY)
+    assert drained.result() == "done"
+
+
 def test_an_output_of_another_type_keeps_its_json() -> None:
     driver = Driver(OK, output=int)
     assert list(driver) == [0], "iterating ends normally"

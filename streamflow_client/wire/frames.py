@@ -25,9 +25,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol
 
-from pydantic_core import from_json, to_json
+from pydantic_core import to_json
 
-from ..jsonvalues import is_object
+from ..jsonvalues import is_object, read_json
 from .sse import Event, EventDecoder, EventTooLarge
 
 __all__ = [
@@ -226,7 +226,7 @@ def _frames_of(envelope: Any) -> list[Frame]:
 def _frames_of_named(event: Event) -> list[Frame]:
     """No known server names its events, so one that is no envelope either is of an unknown kind."""
     try:
-        frames = _frames_of(from_json(event.data))
+        frames = _frames_of(read_json(event.data))
     except ValueError:
         frames = []
     if not frames or isinstance(frames[0], Unknown):
@@ -249,7 +249,7 @@ def reframe(payload: bytes, key: Literal["message", "result"]) -> list[Frame]:
 def _is_whole(event: Event) -> bool:
     """An unterminated tail counts if its envelope parses: `}` cannot be half of anything longer."""
     try:
-        payloads = [from_json(part) for part in (event.data, event.error) if part]
+        payloads = [read_json(part) for part in (event.data, event.error) if part]
     except ValueError:
         return False
     return all(map(is_object, payloads))
@@ -358,7 +358,7 @@ def _envelope(line: bytes) -> tuple[Result | Failure, bool] | None:
     are news of the server.
     """
     try:
-        value = from_json(line)
+        value = read_json(line)
     except ValueError:
         return None
     if not is_object(value):
@@ -464,6 +464,6 @@ def _text(value: Any) -> str:
 
 def _parse(payload: bytes) -> Any:
     try:
-        return from_json(payload)
+        return read_json(payload)
     except ValueError as error:
         raise Malformed(f"a frame is not JSON ({error})", payload) from None

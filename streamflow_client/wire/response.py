@@ -14,9 +14,7 @@ from datetime import UTC, datetime
 from html import unescape
 from typing import Any
 
-from pydantic_core import from_json
-
-from ..jsonvalues import is_list, is_object
+from ..jsonvalues import is_list, is_object, read_json
 from ..text import shown
 from .frames import GRPC_CODES, Failure, Malformed, failure_of, names_status
 
@@ -137,7 +135,7 @@ def _frame_content(body: bytes) -> bytes:
 
 def _json_object(body: bytes) -> dict[str, Any] | None:
     try:
-        value = from_json(body)
+        value = read_json(body)
     except ValueError:
         return None
     return value if is_object(value) else None
