@@ -35,7 +35,8 @@ from .ticket import Ticket
 from .transport.defaults import default_async_http_client
 from .transport.exchange import Exchange, running
 from .transport.failures import report
-from .transport.foreign import atracer, attach, check_time, clocked, sheltered, stoppable, time_outs
+from .transport.foreign import atracer, attach, check_time, clocked, time_outs
+from .transport.stopping import sheltered, stoppable
 from .wire.codec import UNSET
 
 InputT = TypeVar("InputT", default=Any)

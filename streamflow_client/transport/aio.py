@@ -18,7 +18,6 @@ import httpx
 from anyio import CancelScope
 
 from .exchange import Exchange, running, seconds_left
-from .foreign import stoppable
 from .idle import IdleLanes, Origin
 from .settings import (
     IDLE_SECONDS,
@@ -36,6 +35,7 @@ from .settings import (
     shared_ssl_context,
     tls_layers,
 )
+from .stopping import stoppable
 
 _WRITE_SIZE = 256 * 1024  # a long upload asks the clocks again after each piece
 

@@ -1,13 +1,12 @@
 """A caller's own HTTP client: clocks and cancel as far as its public interfaces reach.
 
-In: requests and responses of a client that is not ours. Out: httpx time-outs and a trace for the request, a
-way to stop waiting for its headers (async only), and a `Watch` that shuts the response's socket down when a
-clock runs out (sync only; async reads are `clocked`). From the headers on, that is as good as our transport.
+In: requests and responses of a client that is not ours. Out: httpx time-outs and a trace for the request, and
+a `Watch` that shuts the response's socket down when a clock runs out (sync only; async waits are `clocked`).
+From the headers on, that is as good as our transport.
 """
 
 from __future__ import annotations
 
-import socket
 import threading
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
@@ -16,7 +15,7 @@ from time import monotonic
 from typing import Any, TypeVar
 
 import httpx
-from anyio import CancelScope, create_task_group, current_time, wait_readable
+from anyio import CancelScope, current_time
 
 from ..options import Timeout
 from .exchange import Exchange
@@ -78,7 +77,7 @@ def tracer(
             return
         with exchange.lock:
             if event.startswith(_DIALLING) and not event.endswith(".complete"):
-                dialled = True
+                dialled, answered = True, False  # answered was, if anything, what a proxy was asked
                 session.bound(monotonic())
             elif not (told and session.was_sent):
                 session.connected(monotonic(), reused=not dialled)
@@ -150,61 +149,6 @@ async def clocked(exchange: Exchange, awaitable: Awaitable[T], *, idle: bool) ->
         exchange.on_hurry = None
     exchange.timed_out = True
     raise TimeoutError if idle else NotIdle
-
-
-async def stoppable(
-    exchange: Exchange,
-    begin: Callable[[], Awaitable[T]],
-    undo: Callable[[T], Awaitable[None]] | None = None,
-) -> T | None:
-    """Await what our transport does not carry; None where the call is stopped before it ends.
-
-    Stopping shuts a socket down that nobody writes to. The work has a task of its own, which only a scope
-    cancels: asyncio's `Task.cancel()` may hit a task whose wait is over already, and that is what costs
-    httpx's pool a connection for good (httpcore issue 1093).
-
-    Args:
-        undo: for what was there already when the waiting task was cancelled.
-    """
-    ours, theirs = socket.socketpair()
-    outcome: list[T] = []
-    failure: list[Exception] = []
-
-    async def work() -> None:
-        try:
-            outcome.append(await begin())
-        except Exception as error:  # noqa: BLE001 - raised below, where it is in no group
-            failure.append(error)
-        group.cancel_scope.cancel()
-
-    with ours, theirs:
-        ours.setblocking(False)
-        exchange.attach(ours)
-        try:
-            async with create_task_group() as group:
-                group.start_soon(work)
-                await wait_readable(ours)
-                group.cancel_scope.cancel()
-        except BaseException:
-            if outcome and undo is not None:
-                await sheltered(undo(outcome[0]))
-            raise
-        finally:
-            exchange.detach(ours)
-    if failure:
-        raise failure[0]
-    return outcome[0] if outcome else None
-
-
-async def sheltered(awaitable: Awaitable[None]) -> None:
-    """Await it to its end, into which not even `Task.cancel()` breaks."""
-
-    async def work() -> None:
-        with CancelScope(shield=True):
-            await awaitable
-
-    async with create_task_group() as group:
-        group.start_soon(work)
 
 
 def attach(exchange: Exchange, response: Any) -> bool:
