@@ -33,6 +33,7 @@ _UNREACHED = (
     ("SSL", "check that the server speaks TLS at that port; http:// in the base URL is without"),
     ("Errno -", "check the name of the host in the base URL"),  # getaddrinfo's own numbers
     ("nodename nor servname", "check the name of the host in the base URL"),
+    ("refuses the request", "look at the headers that your http_client adds"),  # see transport/failures.py
     ("roxy", "check the proxy and the variables HTTP_PROXY, HTTPS_PROXY, ALL_PROXY and NO_PROXY"),
 )
 # What our own messages say.

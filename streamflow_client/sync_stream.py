@@ -325,7 +325,7 @@ class FlowStream(Generic[ChunkT, OutputT]):
                 self._watch.stop()
             self._exchange.detach()
             with suppress(Exception):
-                response.close()
+                _close(response)
         self._body = None  # not before: where Ctrl-C strikes, all this is done again
 
     def _drain(self, body: Iterator[bytes]) -> bool:
@@ -425,7 +425,7 @@ class Http:
                 body, response = self.graves.popleft()
                 with suppress(Exception):
                     body.close()
-                    response.close()
+                    _close(response)
 
     def close(self) -> None:
         self.closed = self.owned
@@ -436,3 +436,8 @@ class Http:
             if stream is not None:
                 stream.close()
         self.bury()
+
+
+def _close(response: Any) -> None:
+    """Also one that Ctrl-C left closed in name only: httpx does not look a second time."""
+    (response.stream if response.is_closed else response).close()

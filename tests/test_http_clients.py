@@ -1,6 +1,7 @@
 """A caller's own HTTP client, of httpx or httpx2: its settings hold, its exceptions do not come through, the
 clocks and `cancel()` reach as far as its public interfaces do."""
 
+import ssl
 import threading
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
@@ -14,8 +15,9 @@ import httpx
 import httpx2
 import pytest
 
-from drivers import CALLERS_DRIVERS, TRUSTING_NONE, Blocking, Driver, spawn
+from drivers import CALLERS_DRIVERS, DRIVERS, TRUSTING_NONE, Blocking, Driver, spawn
 from small_http2 import SmallHttp2
+from small_proxy import SmallProxy
 from streamflow_client import (
     AsyncClient,
     FlowCancelledError,
@@ -37,6 +39,11 @@ SOON = 1.0  # how late a clock may be on a busy machine; test_clocks.py looks cl
 each_client = pytest.mark.parametrize("driver", CALLERS_DRIVERS, ids=repr)
 on_httpx = pytest.mark.parametrize(  # what takes its time: in `make faults`, test_clocks.py looks at both
     "driver", [driver for driver in CALLERS_DRIVERS if driver.library is httpx], ids=repr
+)
+on_two = pytest.mark.parametrize(
+    "driver",
+    [driver for driver in CALLERS_DRIVERS if repr(driver) in ("sync-httpx", "asyncio-httpx")],
+    ids=repr,
 )
 each_sync_client = pytest.mark.parametrize(
     "driver", [driver for driver in CALLERS_DRIVERS if driver.name == "sync"], ids=repr
@@ -279,6 +286,113 @@ def test_the_time_that_the_caller_takes_does_not_count(driver: Driver, stub: Stu
             next(stream)  # now the server is silent while the caller waits
 
 
+HANDSHAKE = 0.3  # seconds, so much more than which no clock gives
+MORE = 0.1
+TRIES = 5  # of which one is enough, on a busy machine
+
+
+class SlowTls(StubServer):
+    """A TLS stub that takes its time for each handshake."""
+
+    def __init__(self) -> None:
+        super().__init__(tls=True)
+        declare(self)
+
+    def _server_ssl_context(self) -> ssl.SSLContext | None:
+        context = super()._server_ssl_context()
+        assert context is not None
+        context.sni_callback = lambda *_: time.sleep(HANDSHAKE)
+        return context
+
+
+@on_two
+@pytest.mark.parametrize("by", ["direct", "proxy"])
+def test_a_slow_handshake_does_not_put_off_the_end_of_the_call(driver: Driver, by: str) -> None:
+    """`total` began before it; else the wait for headers would have as much once more."""
+    total = HANDSHAKE + MORE
+    with SlowTls() as stub, SmallProxy() as proxy:
+        stub.always("echo", faults.delay_headers(60))
+        through: dict[str, Any] = {"proxy": f"http://{proxy.address}"} if by == "proxy" else {}
+
+        def seconds() -> float:
+            theirs = driver.http_client(verify=stub.client_ssl_context(), **through)
+            error = driver.call(stub, "echo", 1, http_client=theirs, timeout=total, retry=None).error
+            assert isinstance(error, FlowTimeoutError)
+            assert error.clock == "total"
+            assert error.timeline is not None
+            return error.timeline.elapsed
+
+        assert any(seconds() < HANDSHAKE + total for _ in range(TRIES))
+        assert bool(proxy.asked) is (by == "proxy")
+
+
+@on_two
+def test_a_slow_handshake_is_no_lack_of_progress(driver: Driver) -> None:
+    """`progress` begins when the request goes out."""
+    timeout = Timeout(idle=None, progress=HANDSHAKE + MORE)
+    with SlowTls() as stub:
+        stub.always("count", faults.delay_headers(2 * MORE))
+
+        def succeeds() -> bool:
+            theirs = driver.http_client(verify=stub.client_ssl_context())
+            outcome = driver.call(stub, "count", 1, http_client=theirs, timeout=timeout, retry=None)
+            assert outcome.error is None or isinstance(outcome.error, FlowTimeoutError)
+            return outcome.chunks == [0]
+
+        assert any(succeeds() for _ in range(TRIES))
+
+
+# --- headers that take their time -----------------------------------------------------------------------
+
+all_drivers = pytest.mark.parametrize("driver", DRIVERS + CALLERS_DRIVERS, ids=repr)
+
+
+@all_drivers
+def test_while_the_caller_makes_up_headers_nothing_is_connected_or_sent(
+    driver: Driver, stub: StubServer
+) -> None:
+    """However long it takes, only `total` may end it; again for each attempt."""
+    seen: list[tuple[float | None, str, bool]] = []
+
+    def look() -> dict[str, str]:
+        session = stream.inner._session
+        seen.append(
+            (stream.inner._exchange.seconds_left(), session.timeline(0.0).phase, session._may_have_run)
+        )
+        return {"X-Mine": "1"}
+
+    async def alook() -> dict[str, str]:
+        return look()
+
+    stub.script("count", faults.status(503, retry_after=0))
+    headers = look if driver.name == "sync" else alook
+    options: dict[str, Any] = {"timeout": Timeout(connect=9, idle=9, progress=9), "retry": Retry(2)}
+    with driver.client(stub, headers=headers, **options) as client:
+        stream = client.flow("count").stream(2)
+        assert list(stream) == [0, 1]
+    assert seen == [(None, "connecting", False)] * 2
+    assert [request.headers["x-mine"] for request in stub.requests] == ["1", "1"]
+
+
+@all_drivers
+def test_headers_that_take_all_the_time_there_is_are_told_so(driver: Driver, stub: StubServer) -> None:
+    def slow() -> dict[str, str]:
+        time.sleep(0.06)
+        return {}
+
+    async def aslow() -> dict[str, str]:
+        await anyio.sleep(60)
+        return {}
+
+    headers = slow if driver.name == "sync" else aslow
+    error = driver.call(stub, "echo", 1, headers=headers, timeout=Timeout(connect=0.02, total=0.05)).error
+    assert isinstance(error, FlowTimeoutError)
+    assert error.timeline is not None
+    told = (error.clock, error.timeline.phase, len(error.timeline.attempts), error.work_may_have_run)
+    assert told == ("total", "connecting", 1, False)
+    assert stub.requests == []
+
+
 # --- cancelling -----------------------------------------------------------------------------------------
 
 
@@ -354,6 +468,21 @@ def test_it_is_told_whether_the_request_went_out_and_over_what(driver: Driver, s
         ):
             client.flow("echo")(1)
         assert not silent.value.work_may_have_run
+
+
+@each_client
+def test_a_connection_through_socks_is_new_once(driver: Driver, stub: StubServer) -> None:
+    fault = faults.close_before_response()
+    stub.script("echo", fault, None, fault)
+    with SmallProxy("socks5") as proxy:
+        theirs = driver.http_client(proxy=f"socks5://{proxy.address}")
+        with driver.client(stub, http_client=theirs, retry=None) as client:
+            with pytest.raises(StreamInterruptedError, match="new connection"):
+                client.flow("echo")(1)
+            assert client.flow("echo")(1) == 1
+            with pytest.raises(StreamInterruptedError, match="reused connection"):
+                client.flow("echo")(1)
+        assert proxy.asked == [f"SOCKS 127.0.0.1:{stub.port}"] * 2
 
 
 @each_client

@@ -12,17 +12,19 @@ from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator
 from contextlib import aclosing
 from pathlib import Path
 from textwrap import dedent
-from typing import Any, cast
+from types import FrameType
+from typing import Any, Self, cast
 
 import anyio
 import httpx
 import pytest
 
-from drivers import DRIVERS, Driver, spawn
+from drivers import DRIVERS, TRUSTING_NONE, Driver, spawn
 from streamflow_client import (
     AsyncClient,
     Client,
     FlowCancelledError,
+    FlowError,
     FlowStream,
     FlowTimeoutError,
     ProtocolError,
@@ -31,6 +33,7 @@ from streamflow_client import (
     default_async_http_client,
 )
 from streamflow_client.clocks import Clocks
+from streamflow_client.tally import Tally
 from streamflow_client.testing import StubServer, faults
 from streamflow_client.transport.aio import AsyncClockedTransport
 
@@ -528,3 +531,169 @@ def test_ctrl_c_before_the_first_attempt_counts_ends_the_call(
             next(stream)
         assert client.flow("echo")(2) == 2
     assert len(stub.requests) == 1
+
+
+# --- what is asked while another thread cancels ---------------------------------------------------------
+
+
+class ToldLock:
+    """A lock that tells when somebody has to wait for it."""
+
+    def __init__(self, waited_for: threading.Event) -> None:
+        self._lock = threading.RLock()
+        self._waited_for = waited_for
+
+    def __enter__(self) -> Self:
+        if not self._lock.acquire(blocking=False):
+            self._waited_for.set()
+            self._lock.acquire()
+        return self
+
+    def __exit__(self, *why: object) -> None:
+        self._lock.release()
+
+
+RECEIVED: dict[str, Callable[[Any], int]] = {
+    "received": lambda stream: stream.received,
+    "ticket": lambda stream: stream.ticket().received,
+    "an error": lambda stream: stream._stamped(FlowError("told")).received,
+    "an error's ticket": lambda stream: stream._stamped(FlowError("told")).ticket.received,
+}
+
+
+@pytest.mark.parametrize("driver", DRIVERS, ids=repr)
+@pytest.mark.parametrize("asked", RECEIVED)
+def test_what_is_told_while_another_thread_cancels_counts_no_chunk_that_it_drops(
+    driver: Driver, asked: str, stub: StubServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A ticket that says more was received than was would lose chunks where one goes on with it."""
+    body = b"".join(b'data: {"message":%d}\n\n' % number for number in range(3))
+    headers = (("X-Genkit-Stream-Id", "s1"),)
+    stub.script("echo", faults.status(200, body=body, content_type="text/event-stream", headers=headers))
+    half_done, told, real = threading.Event(), threading.Event(), Tally.forget
+
+    def forget(tally: Tally, count: int) -> None:
+        """Chunks were dropped and still count: until somebody has asked, or has to wait for the answer."""
+        half_done.set()
+        assert told.wait(SECONDS)
+        real(tally, count)
+
+    def ask() -> int:
+        try:
+            return RECEIVED[asked](stream.inner)
+        finally:
+            told.set()
+
+    with driver.client(stub) as client:
+        stream = client.flow("echo").stream(1)
+        assert next(stream) == 0
+        assert list(stream.inner._ready) == [1, 2]
+        monkeypatch.setattr(stream.inner._exchange, "lock", ToldLock(told))
+        monkeypatch.setattr(Tally, "forget", forget)
+        cancelling = spawn(stream.cancel)
+        assert half_done.wait(SECONDS)
+        asking = spawn(ask)
+        assert cancelling.exception(SECONDS) is None
+        assert asking.result(SECONDS) == 1
+        assert RECEIVED[asked](stream.inner) == 1
+        stream.close()
+
+
+# --- Ctrl-C while letting go ----------------------------------------------------------------------------
+
+LETTING_GO = ("sync_stream.py", "exchange.py", "transport/sync.py", "foreign.py")
+
+
+class CtrlC:
+    """KeyboardInterrupt at the `nth` moment, from here on, at which Python may look for one in what lets go:
+    where a function begins, and where one that is written in C has returned.
+
+    Not within httpcore where the client is a caller's: what it then forgets, nobody else can close.
+
+    Attributes:
+        hit: where that was; None where there were not as many moments.
+    """
+
+    def __init__(self, nth: int, *, foreign: bool) -> None:
+        self.hit: str | None = None
+        self._left = nth
+        self._foreign = foreign
+
+    def __enter__(self) -> Self:
+        self._before = sys.getprofile()
+        sys.setprofile(self._look)
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *why: object) -> bool:
+        sys.setprofile(self._before)
+        return kind is KeyboardInterrupt
+
+    def _look(self, frame: FrameType, event: str, argument: object) -> None:
+        if self.hit or event not in ("call", "c_return") or not self._counts(frame):
+            return
+        self._left -= 1
+        if self._left == 0:
+            self.hit = f"{event} at {frame.f_code.co_qualname}:{frame.f_lineno}"
+            raise KeyboardInterrupt
+
+    def _counts(self, frame: FrameType) -> bool:
+        path = frame.f_code.co_filename
+        if not path.endswith(LETTING_GO) or "streamflow_client" not in path:
+            return False
+        outer = frame.f_back if self._foreign else None
+        while outer is not None and "httpcore" not in outer.f_code.co_filename:
+            outer = outer.f_back
+        return outer is None
+
+
+# which flow, how its stream ends
+ENDINGS: dict[str, tuple[str, Callable[[FlowStream[Any, Any]], Any]]] = {
+    "closed early": ("hang", FlowStream.close),
+    "read to the end": ("echo", FlowStream.result),
+}
+
+
+@pytest.fixture
+def _quick_to_collect() -> Iterator[None]:
+    """What is there already is not looked at again and again."""
+    gc.collect()
+    gc.freeze()
+    yield
+    gc.unfreeze()
+
+
+@pytest.mark.usefixtures("_quick_to_collect")
+@pytest.mark.parametrize("foreign", [False, True], ids=["ours", "callers"])
+@pytest.mark.parametrize("ending", ENDINGS)
+def test_ctrl_c_at_any_moment_of_letting_go_leaves_nothing(
+    ending: str, foreign: bool, stub: StubServer
+) -> None:
+    moments = 0
+    while interrupted(moments + 1, stub, ending, foreign=foreign):
+        moments += 1
+    assert moments > 10, "the harness must hit something to mean anything"
+
+
+def interrupted(nth: int, stub: StubServer, ending: str, *, foreign: bool) -> bool:
+    """Let go of a stream, broken off at that moment, and drop it; False where it was over before."""
+    name, end = ENDINGS[ending]
+    http = httpx.Client(verify=TRUSTING_NONE, limits=httpx.Limits(max_connections=1)) if foreign else None
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        with Client(stub.url, http_client=http, timeout=5) as client:
+            stream = client.flow(name, chunk=int).stream(1)
+            stream.__enter__()
+            with CtrlC(nth, foreign=foreign) as ctrl_c:
+                end(stream)
+            assert not stream._reader.locked(), ctrl_c.hit
+            del stream
+            gc.collect()
+            assert client.flow("echo")(2) == 2, ctrl_c.hit
+            assert not client._http.live, ctrl_c.hit
+        if http is not None:
+            http.close()
+        gc.collect()
+    told = [str(each.message) for each in caught]  # where nothing was let go of yet, that is right
+    assert told in ([], [f"unclosed stream of flow {name!r}"]), f"{ctrl_c.hit}: {told}"
+    stub.wait_until(lambda: stub.connections.open == 0)
+    return ctrl_c.hit is not None
