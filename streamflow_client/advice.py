@@ -72,6 +72,12 @@ def on_refusal(http_status: int, *, may_have_run: bool) -> str:
     return "" if http_status == 404 and may_have_run else _REFUSED.get(http_status, "")
 
 
+def on_too_long_a_wait(seconds: float) -> str:
+    """Why a call was not tried again although its server told when."""
+    limit = "Timeout(total=…) allows, and no longer than an hour without it"
+    return f"the server asks to wait for {seconds:g} s, and a call waits no longer than {limit}"
+
+
 def advice(error: FlowError, timeline: Timeline) -> str:
     """What to do about an error of the connection or of the clocks; it is to be stamped already."""
     if isinstance(error, FlowConnectionError):

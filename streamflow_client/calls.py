@@ -434,7 +434,10 @@ def ticket_for(settings: Settings, definition: FlowDef[Any, Any, Any], where: Ti
 
     Raises:
         ValueError: the ticket is for another server or flow, the id is none, or the protocol cannot resume.
+        TypeError: it is neither a ticket nor text.
     """
+    if not isinstance(where, Ticket | str):  # pyright: ignore[reportUnnecessaryIsInstance]
+        raise TypeError(f"resume() takes a Ticket or a text, not {type(where).__name__}")
     if settings.protocol != "callable":
         raise ValueError(f"the {settings.protocol} protocol cannot resume streams")
     origin = origin_of(PROTOCOLS["callable"].url(settings.base, definition.name, definition.path, True))

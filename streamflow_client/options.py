@@ -6,7 +6,8 @@ In: numbers. Out: frozen, checked options. No defaults live elsewhere. Pure.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from math import isfinite
+from sys import float_info
+from types import UnionType
 from typing import Any
 
 MIB = 1024 * 1024
@@ -63,15 +64,21 @@ class Retry:
     verify_replay: bool = False
 
     def __post_init__(self) -> None:
-        if self.attempts < 1:
-            raise ValueError(f"Retry(attempts=…) must be 1 or more, got {self.attempts!r}")
+        if not _is_number(self.attempts, int) or self.attempts < 1:
+            raise ValueError(f"Retry(attempts=…) must be a whole number, 1 or more, got {self.attempts!r}")
         _check_seconds("Retry(wait_initial=…)", self.wait_initial)
         _check_seconds("Retry(wait_max=…)", self.wait_max)
 
 
 def _check_seconds(what: str, seconds: Any, also: str = "") -> None:
-    if not isinstance(seconds, int | float) or not isfinite(seconds) or seconds <= 0:
+    # Compared, for `isfinite` cannot take an int that is larger than every float; NaN is never between.
+    if not _is_number(seconds, int | float) or not 0 < seconds <= float_info.max:
         raise ValueError(f"{what} must be a positive number of seconds{also}, got {seconds!r}")
+
+
+def _is_number(value: Any, kind: type[int] | UnionType) -> bool:
+    """`True` is an int to Python, but no number that anybody meant."""
+    return isinstance(value, kind) and not isinstance(value, bool)
 
 
 def as_timeout(value: float | Timeout | None) -> Timeout:

@@ -22,7 +22,7 @@ from typing import Any, Generic, Literal, TypeVar
 from pydantic import ValidationError
 from pydantic_core import from_json
 
-from .advice import BEGINS, advice, on_refusal
+from .advice import BEGINS, advice, on_refusal, on_too_long_a_wait
 from .call import READ, Action, Break, Call, Done, Failed, Faulty, Limits, Note, Open, Outcome, Unfit, Wait
 from .clocks import LONGEST_WAIT, SAYS, Clocks
 from .errors import (
@@ -432,7 +432,10 @@ class Session(Generic[ChunkT, OutputT]):
         return headers
 
     def _no_body(self, status: int, headers: Mapping[str, str]) -> None:
-        if status != 204:
+        if status == 304:
+            what = "instead of a result; a request header of yours, or a proxy, asks for that"
+            self._fail(ProtocolError(f"the server answered 304 Not Modified {what}"))
+        elif status != 204:
             self._spared = True
             target = shown(without_secrets(headers.get("location", "nowhere")))
             self._fail(
@@ -670,7 +673,10 @@ class Session(Generic[ChunkT, OutputT]):
     def _try_again(self, error: FlowError, now: float, wait: float | None = None) -> None:
         """Within the budget of attempts and the total deadline; else `error` is how the call ends."""
         seconds = max(0.0, min(self._delay(self._tries), LONGEST_WAIT) if wait is None else wait)
-        if self._tries_left <= 0 or not self._clocks.fits(seconds, now):
+        may_try = self._tries_left > 0
+        if not may_try or not self._clocks.fits(seconds, now):
+            if may_try and wait is not None:
+                error.advice = on_too_long_a_wait(wait)
             self._fail(error)
             return
         why = shown(error.message)

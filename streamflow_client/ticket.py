@@ -50,17 +50,23 @@ class Ticket:
 
         Raises:
             ValueError: the text is not such a ticket; it is not repeated in the message.
+            TypeError: it is no text.
         """
-        prefix, dot, body = text.strip().partition(".")
+        if not isinstance(text, str):  # pyright: ignore[reportUnnecessaryIsInstance]
+            raise TypeError(f"a ticket is read from text, not from {type(text).__name__}: give str(ticket)")
+        text = text.strip()
+        if not text.startswith(TICKET_PREFIX):
+            raise ValueError(
+                f"not a ticket: expected the text of str(ticket), beginning with {TICKET_PREFIX!r}"
+            )
         try:
-            if prefix + dot != TICKET_PREFIX:
-                raise ValueError
+            body = text.removeprefix(TICKET_PREFIX)
             padded = body + "=" * (-len(body) % 4)
             fields = base64.b64decode(padded, altchars=b"-_", validate=True)
             return cls(*_FIELDS.validate_json(fields, strict=True))
         except ValueError:  # of base64, and pydantic's
             raise ValueError(
-                f"not a ticket: expected the text of str(ticket), beginning with {TICKET_PREFIX!r}"
+                "the ticket is damaged or cut short: give the whole text of str(ticket)"
             ) from None
 
 

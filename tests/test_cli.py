@@ -363,7 +363,7 @@ def test_ctrl_c_before_a_command_runs(cli: Cli, monkeypatch: pytest.MonkeyPatch)
         raise KeyboardInterrupt
 
     monkeypatch.setattr("streamflow_client.cli.app.run_command", pressed)
-    assert cli("--version") == (ExitCode.CTRL_C, "", "")
+    assert cli("--version") == (ExitCode.CTRL_C, "", "cancelled\n")
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="pipes break differently there")

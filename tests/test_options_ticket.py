@@ -16,12 +16,13 @@ from hypothesis import strategies as st
 from pydantic import BaseModel, ValidationError
 
 from pure_calls import repeatable
+from streamflow_client import Client
 from streamflow_client.flowdef import FlowDef
 from streamflow_client.options import Retry, Timeout, as_timeout
 from streamflow_client.ticket import Ticket
 
 CLOCKS = ["connect", "idle", "progress", "total"]
-NO_SECONDS: list[Any] = [0, -1, -0.0, math.nan, math.inf, -math.inf, "5", [1]]
+NO_SECONDS: list[Any] = [0, -1, -0.0, math.nan, math.inf, -math.inf, "5", [1], True, 10**400, -(10**400)]
 
 
 # --- options ------------------------------------------------------------------------------------
@@ -50,10 +51,10 @@ def test_waits(name: str) -> None:
             Retry(**{name: wrong})
 
 
-@pytest.mark.parametrize("attempts", [0, -1])
-def test_attempts(attempts: int) -> None:
+@pytest.mark.parametrize("attempts", [0, -1, 1.5, 2.0, math.inf, True, "3", None])
+def test_attempts(attempts: Any) -> None:
     assert Retry(attempts=1).attempts == 1
-    with pytest.raises(ValueError, match=r"^Retry\(attempts=…\) must be 1 or more"):
+    with pytest.raises(ValueError, match=r"^Retry\(attempts=…\) must be a whole number, 1 or more, got"):
         Retry(attempts=attempts)
 
 
@@ -62,6 +63,8 @@ def test_as_timeout() -> None:
     assert as_timeout(given) is given
     assert as_timeout(3) == Timeout(total=3)
     assert as_timeout(None) == Timeout(connect=None, idle=None)
+    with pytest.raises(ValueError, match=r"^Timeout\(total=…\) must be .* got True$"):
+        as_timeout(True)
 
 
 def test_options_are_frozen_and_pickle() -> None:
@@ -149,36 +152,48 @@ NO_FIELDS: list[Any] = [None, 5, {}, [], FIELDS[:4], [*FIELDS, 5], [*FIELDS[:3],
 
 @pytest.mark.parametrize(
     "text",
-    [
-        *(
-            "",
-            "sft1",
-            "sft1.",
-            "sft2." + str(TICKET)[5:],
-            "x" + str(TICKET),
-            str(TICKET)[5:],
-            str(TICKET) + "A",
-        ),
-        *(str(TICKET)[:-1], str(TICKET)[:-4], str(TICKET) + "!", str(TICKET).replace("W", "W ", 1), "sft1.é"),
-        *map(_packed, NO_FIELDS),
-        *(_packed([*FIELDS[:3], *rest]) for rest in ([-1, 4], [3, -1], [3, 1 << 32], [3.5, 4], [True, 4])),
-        *(
-            _packed([*FIELDS[:2], 5, 3, 4]),
-            "sft1." + "WyJ" * 1000,
-            "sft1.\ud800",
-            "sft1.!!!!" + str(TICKET)[5:],
-        ),
-    ],
+    ["", "sft1", "sft2." + str(TICKET)[5:], "x" + str(TICKET), str(TICKET)[5:], str(TICKET).upper(), "é"],
 )
 def test_what_is_no_ticket(text: str) -> None:
-    with pytest.raises(ValueError, match=r"^not a ticket: expected .* beginning with 'sft1\.'$") as caught:
+    _refused(text, r"^not a ticket: expected .* beginning with 'sft1\.'$")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("sft1.", "sft1." + "WyJ" * 1000, "sft1.\ud800", "sft1.é", "sft1.!!!!" + str(TICKET)[5:]),
+        *(str(TICKET)[:-cut] for cut in (1, 2, 3, 4, 8, 20)),
+        *(str(TICKET) + "A", str(TICKET) + "!", str(TICKET).replace("W", "W ", 1)),
+        *map(_packed, NO_FIELDS),
+        *(_packed([*FIELDS[:3], *rest]) for rest in ([-1, 4], [3, -1], [3, 1 << 32], [3.5, 4], [True, 4])),
+        _packed([*FIELDS[:2], 5, 3, 4]),
+    ],
+)
+def test_a_damaged_ticket(text: str) -> None:
+    """It begins as a ticket does, so it would be odd to say that it does not."""
+    _refused(text, r"^the ticket is damaged or cut short: give the whole text of str\(ticket\)$")
+
+
+def _refused(text: str, told: str) -> None:
+    with pytest.raises(ValueError, match=told) as caught:
         Ticket.parse(text)
     assert type(caught.value) is ValueError
-    assert caught.value.__suppress_context__
+    assert caught.value.__suppress_context__ or caught.value.__context__ is None
+
+
+@pytest.mark.parametrize("ticket", [None, 5, b"sft1.", str(TICKET).encode(), ["sft1."]])
+def test_what_is_not_even_text(ticket: Any) -> None:
+    with pytest.raises(TypeError, match=r"^a ticket is read from text, not from .*: give str\(ticket\)$"):
+        Ticket.parse(ticket)
+    with (
+        Client("http://h") as client,
+        pytest.raises(TypeError, match=r"^resume\(\) takes a Ticket or .*, not "),
+    ):
+        client.flow("menu").resume(ticket)
 
 
 @repeatable
 @given(st.text() | st.binary().map(lambda b: "sft1." + base64.urlsafe_b64encode(b).decode()))
 def test_garbage_is_no_ticket(text: str) -> None:
-    with pytest.raises(ValueError, match=r"^not a ticket"):
+    with pytest.raises(ValueError, match=r"^not a ticket|^the ticket is damaged"):
         Ticket.parse(text)

@@ -384,7 +384,8 @@ ROWS = [
     Row(
         "302", [reply(status=302, headers={"location": "/x\x1b"})], ProtocolError, ran=False, says=r"/x\\x1b"
     ),
-    Row("304", [reply(status=304)], ProtocolError, ran=False, says="nowhere"),
+    Row("300, leading nowhere", [reply(status=300)], ProtocolError, ran=False, says="nowhere"),
+    Row("304", [reply(status=304)], ProtocolError, says="304 Not Modified instead of a result"),
     Row("204", [reply(status=204)], ProtocolError, says="204"),
     Row(
         "no HTTP", [[sent(), broke(Break.GARBAGE, "SSH-2.0")]], ProtocolError, says="not speak HTTP: SSH-2.0"
@@ -721,6 +722,18 @@ def test_the_failure_table(row: Row) -> None:
     assert end.timeline is not None
     assert len(end.timeline.attempts) == len(driver.requests)
     assert end.timeline.chunks == len(row.chunks)
+
+
+@pytest.mark.parametrize(
+    ("after", "options", "told"), [("7200", {}, 7200), ("5", TOTAL_5, 5), ("7", {}, 0), ("7200", NEVER, 0)]
+)
+def test_a_wait_that_is_too_long_is_told(after: str, options: Options, told: int) -> None:
+    _, error = Driver(*[come_again(503, after=after)] * 4, **options).heard()
+    assert isinstance(error, UnavailableError)
+    if told:
+        assert error.advice.startswith(f"the server asks to wait for {told} s, and a call waits no")
+    else:
+        assert "waits no longer" not in error.advice
 
 
 def test_every_request_says_what_it_wants() -> None:

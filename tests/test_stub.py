@@ -5,6 +5,7 @@ import json
 import re
 import socket
 import ssl
+import struct
 import threading
 from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
@@ -1070,6 +1071,34 @@ def test_many_chunks(express: StubServer) -> None:
     response = stream(express, "/count", 3000)
     assert [event.get("message") for event in events(response)[:-1]] == list(range(3000))
     assert len(response.chunks) == 3001
+
+
+@pytest.mark.parametrize("tls", [False, True])
+def test_nothing_is_written_to_a_client_that_left(tls: bool, caplog: pytest.LogCaptureFixture) -> None:
+    """asyncio tells of such a write in its log, and a test's output would be full of it.
+
+    The stub's loop is held until the client is gone, so that it learns so only by writing.
+    """
+    stub = StubServer(tls=tls)
+    begun, left = threading.Event(), threading.Event()
+
+    @stub.flow
+    async def holding() -> str:
+        begun.set()
+        left.wait(5)
+        return "x" * 10_000
+
+    stub.script("holding", faults.pieces(1))
+    with stub:
+        caller = Caller(stub)
+        caller.post("/holding")
+        assert begun.wait(5)
+        # RST, which ends a connection at once; a TLS socket is closed without a goodbye
+        caller.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        caller.socket.close()
+        left.set()
+        stub.wait_until(lambda: stub.connections.open == 0)
+    assert caplog.messages == []
 
 
 # --- TLS ---

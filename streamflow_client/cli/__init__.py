@@ -28,5 +28,6 @@ def main(argv: Sequence[str] | None = None) -> int:
             raise
         print(_INSTALL, file=sys.stderr)
         return ExitCode.NOT_INSTALLED
-    except KeyboardInterrupt:
+    except KeyboardInterrupt:  # while it imports what it needs: a command tells it itself
+        print("cancelled", file=sys.stderr)
         return ExitCode.CTRL_C

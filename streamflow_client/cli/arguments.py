@@ -69,7 +69,9 @@ class RunCall:
     resume: Ticket | str | None = field(default=None, repr=False)
 
 
-def read_call(flow: str, words: Sequence[str], stdin: TextIO, *, unary: bool, resume: str | None) -> RunCall:
+def read_call(
+    flow: str, words: Sequence[str], stdin: TextIO | None, *, unary: bool, resume: str | None
+) -> RunCall:
     """Raises: BadArgument."""
     if resume is None:
         return RunCall(flow, read_input(words, stdin), unary)
@@ -97,7 +99,7 @@ def read_ticket(text: str) -> Ticket | str:
         raise BadArgument("the ticket is damaged; give the whole of it, as it was printed") from None
 
 
-def read_input(words: Sequence[str], stdin: TextIO) -> Any | Pairs | Word | Unset:
+def read_input(words: Sequence[str], stdin: TextIO | None) -> Any | Pairs | Word | Unset:
     """The input: `key=value` pairs, one word, "-" for JSON on `stdin`, or none at all.
 
     Raises:
@@ -107,11 +109,21 @@ def read_input(words: Sequence[str], stdin: TextIO) -> Any | Pairs | Word | Unse
         case []:
             return UNSET
         case ["-"]:
-            return read_json(stdin.buffer.read(), "standard input")
+            return read_json(_all_of(stdin), "standard input")
         case [word] if not _is_pair(word):
             return Word(word)
         case _:
             return _pairs(words)
+
+
+def _all_of(stdin: TextIO | None) -> bytes:
+    """Raises: BadArgument: it cannot be read, or is None, as Python has it where the shell closed it."""
+    if stdin is None:
+        raise BadArgument("there is no standard input to read, it is closed")
+    try:
+        return stdin.buffer.read()
+    except OSError as error:
+        raise BadArgument(f"standard input cannot be read: {error.strerror or error}") from None
 
 
 def read_json(text: bytes, what: str) -> Any:

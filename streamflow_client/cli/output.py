@@ -105,21 +105,46 @@ def way_on(ticket: Ticket) -> str:
     return f"go on with: --resume {ticket}"
 
 
+class OutputError(Exception):
+    """What a command gives cannot be written, for another reason than a reader who went away."""
+
+
+@contextmanager
+def written() -> Generator[None]:
+    """Raises: OutputError. BrokenPipeError: there is no reader any more."""
+    try:
+        yield
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        raise OutputError(f"the output cannot be written: {error.strerror or error}") from error
+
+
 class PipedConsole(Console):
     """A console that raises BrokenPipeError, as `print` does, where rich would end the process."""
+
+    def print(self, *objects: Any, **options: Any) -> None:
+        """Raises: OutputError."""
+        with written():
+            super().print(*objects, **options)
 
     def on_broken_pipe(self) -> NoReturn:
         raise BrokenPipeError
 
 
 def emit(text: str) -> None:
-    """One piece of output, at once: whoever reads it may wait for it."""
-    print(text, flush=True)
+    """One piece of output, at once: whoever reads it may wait for it.
+
+    Raises:
+        OutputError: a full disk, say.
+    """
+    with written():
+        print(text, flush=True)
 
 
 def complain(line: str, prefix: str = "", style: str = "bold red") -> None:
     """One line on standard error."""
-    with suppress(BrokenPipeError):
+    with suppress(BrokenPipeError, OutputError):
         text = Text.assemble((prefix, style), one_line(line))
         PipedConsole(stderr=True).print(text, soft_wrap=True)
 
@@ -146,7 +171,12 @@ class _Complaints(logging.Handler):
 
 
 def prepare_stdout(*, for_programs: bool) -> None:
-    """JSON is UTF-8 whatever the locale; text for people has escapes for what the locale lacks."""
+    """JSON is UTF-8 whatever the locale; text for people has escapes for what the locale lacks.
+
+    Where the shell closed it, there is none, and what is written goes nowhere.
+    """
+    if sys.stdout is None:  # pyright: ignore[reportUnnecessaryComparison]
+        sys.stdout = os.fdopen(os.open(os.devnull, os.O_WRONLY), "w", closefd=False)
     reconfigure = getattr(sys.stdout, "reconfigure", None)
     if reconfigure is not None:
         reconfigure(encoding="utf-8" if for_programs else None, errors="backslashreplace")

@@ -27,7 +27,7 @@ from .arguments import BadArgument, Pairs, RunCall, Server, Word, read_json
 from .conversion import as_bytes, is_text, typed, untyped
 from .exits import ExitCode, can_go_on, exit_code_of
 from .interruptions import Interruptions, Terminated
-from .output import Printer, complain, let_go_of_stdout, warnings_told, way_on
+from .output import OutputError, Printer, complain, let_go_of_stdout, warnings_told, way_on
 
 # Seconds for the documents that tell of flows: without a byte, and in all.
 DOCUMENT_IDLE = 5.0
@@ -189,6 +189,12 @@ def ending_of(action: Callable[[], None], printer: Printer | None = None) -> Exi
     except BrokenPipeError:  # the network's are FlowErrors: this is standard output's
         let_go_of_stdout()
         return ExitCode.CLOSED_PIPE
+    except OutputError as error:
+        let_go_of_stdout()
+        complain(str(error), "error: ")
+        if printer is not None and printer.place is not None:
+            complain(way_on(printer.place))
+        return ExitCode.NOT_WRITTEN
 
 
 def _flow_ending_of(action: Callable[[], None], printer: Printer | None) -> ExitCode:
@@ -199,6 +205,7 @@ def _flow_ending_of(action: Callable[[], None], printer: Printer | None) -> Exit
         if error.ticket is not None and can_go_on(error):
             complain(way_on(error.ticket))
         if printer is not None:
+            printer.place = None  # the way on, if there is one, has been told
             printer.failure(error)
         return exit_code_of(error)
     return ExitCode.OK
@@ -211,5 +218,5 @@ def _tell_cancelled(printer: Printer | None, ticket: Ticket | None) -> None:
     complain(f"cancelled; {way_on(ticket)}")
     try:
         printer.cancelled(ticket)
-    except BrokenPipeError:  # Ctrl-C ends the other programs of a pipe, too
+    except (BrokenPipeError, OutputError):  # Ctrl-C ends the other programs of a pipe, too
         let_go_of_stdout()

@@ -45,6 +45,7 @@ class Connection(asyncio.Protocol):
         self._task: asyncio.Task[None] | None = None
         self._idle: asyncio.TimerHandle | None = None
         self._drained: asyncio.Future[None] | None = None
+        self._secure = False
         self._ended = False
 
     # --- called by the transport ---
@@ -53,8 +54,8 @@ class Connection(asyncio.Protocol):
         assert isinstance(transport, asyncio.Transport)
         # Then "drained" means that the kernel has every byte, and a fault may cut exactly there.
         # (A TLS transport pauses at its mark, a plain one above it.)
-        secure = transport.get_extra_info("sslcontext") is not None
-        transport.set_write_buffer_limits(high=int(secure), low=0)
+        self._secure = transport.get_extra_info("sslcontext") is not None
+        transport.set_write_buffer_limits(high=int(self._secure), low=0)
         self._transport = transport
 
     def data_received(self, data: bytes) -> None:
@@ -83,9 +84,15 @@ class Connection(asyncio.Protocol):
 
     def write(self, data: bytes) -> None:
         assert self._transport is not None
-        self._transport.write(data)
+        if not self._transport.is_closing():  # asyncio complains of every write after the connection's end
+            self._transport.write(data)
 
     async def drain(self) -> None:
+        assert self._transport is not None
+        # A turn of the loop, in which the end is heard of: it cancels the answer. A transport of TLS does not
+        # even know before that turn that its socket is closed.
+        if self._secure or self._transport.is_closing():
+            await asyncio.sleep(0)
         if self._drained is not None:
             await self._drained
 
