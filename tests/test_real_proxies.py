@@ -617,19 +617,23 @@ def test_streams_share_an_http_2_connection(
         assert len(connections) == 1, "all share one"
 
 
+def each_ending_is_told_or_mended(site: Site, client: Any) -> None:
+    for count, (name, fault) in enumerate(ENDINGS.items(), start=1):
+        site.stub.script("*", fault)
+        outcome = read(client.flow("count").stream(4))
+        is_told(outcome, *[0, 1][: len(outcome.chunks)])
+        site.stub.script("*", fault)
+        is_whole(read(client.flow("lasting").stream(4)), 0, 1, 2, 3)
+        assert site.stub.run_count("lasting") == count, name
+
+
 @each_of_callers
 def test_http_2_through_haproxy(
     driver: Driver, site: Site, haproxy: Haproxy, certificates: Certificates
 ) -> None:
     with http2_client(driver, haproxy.tls_url("calm"), certificates, retry=SOON) as client:
         assert client.flow("echo")(1) == 1
-        for count, (name, fault) in enumerate(ENDINGS.items(), start=1):
-            site.stub.script("*", fault)
-            outcome = read(client.flow("count").stream(4))
-            is_told(outcome, *[0, 1][: len(outcome.chunks)])
-            site.stub.script("*", fault)
-            is_whole(read(client.flow("lasting").stream(4)), 0, 1, 2, 3)
-            assert site.stub.run_count("lasting") == count, name
+        each_ending_is_told_or_mended(site, client)
 
 
 @each_of_callers
@@ -637,13 +641,7 @@ def test_a_crash_behind_http_2_is_told_or_mended(
     driver: Driver, site: Site, nginx: Nginx, certificates: Certificates
 ) -> None:
     with http2_client(driver, f"{nginx.tls_url}/live", certificates, retry=SOON) as client:
-        for count, (name, fault) in enumerate(ENDINGS.items(), start=1):
-            site.stub.script("*", fault)
-            outcome = read(client.flow("count").stream(4))
-            is_told(outcome, *[0, 1][: len(outcome.chunks)])
-            site.stub.script("*", fault)
-            is_whole(read(client.flow("lasting").stream(4)), 0, 1, 2, 3)
-            assert site.stub.run_count("lasting") == count, name
+        each_ending_is_told_or_mended(site, client)
 
 
 @each_of_callers

@@ -5,7 +5,6 @@ which what a call needs may fail it: a name server that is silent, Ctrl-C while 
 import asyncio
 import os
 import signal
-import socket
 import threading
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -14,6 +13,7 @@ import h11
 import pytest
 
 from drivers import DRIVERS, Driver, spawn
+from phases import PHASES
 from streamflow_client import AsyncClient, Client, FlowTimeoutError, Timeout
 from streamflow_client.testing import StubServer
 
@@ -120,30 +120,17 @@ def test_a_restart_within_a_read_says_so_and_leaves_the_stream_as_it_is(stub: St
     ("timeout", "clock"), [(Timeout(connect=0.2), "connect"), (Timeout(connect=None, total=0.2), "total")]
 )
 def test_a_silent_name_server_is_waited_for_no_longer_than_the_clocks_allow(
-    driver: Driver, timeout: Timeout, clock: str, monkeypatch: pytest.MonkeyPatch
+    driver: Driver, timeout: Timeout, clock: str
 ) -> None:
-    answer, real = threading.Event(), socket.getaddrinfo
-
-    def getaddrinfo(
-        host: Any, port: Any, family: int = 0, type: int = 0, proto: int = 0, flags: int = 0
-    ) -> Any:
-        if host not in ("silent.test", b"silent.test"):
-            return real(host, port, family, type, proto, flags)
-        if flags & socket.AI_NUMERICHOST:  # what trio asks first, in the event loop
-            raise socket.gaierror(socket.EAI_NONAME, "no number")
-        answer.wait(SECONDS)
-        raise socket.gaierror(socket.EAI_AGAIN, "temporary failure in name resolution")
-
-    monkeypatch.setattr(socket, "getaddrinfo", getaddrinfo)
-    try:
-        with driver.client(None, url="http://silent.test", timeout=timeout, retry=None) as client:
-            with pytest.raises(FlowTimeoutError) as caught:
-                client.flow("count")(1)
-            assert (caught.value.clock, caught.value.work_may_have_run) == (clock, False)
-            assert not answer.is_set()
-            answer.set()
-    finally:
-        answer.set()
+    phase = PHASES["resolving"]
+    with (
+        phase.place(phase, False) as world,
+        driver.client(None, url=world.url, timeout=timeout, retry=None) as client,
+    ):
+        with pytest.raises(FlowTimeoutError) as caught:
+            client.flow("count")(1)
+        assert (caught.value.clock, caught.value.work_may_have_run) == (clock, False)
+        world.release()
 
 
 @pytest.mark.parametrize("driver", DRIVERS, ids=repr)
