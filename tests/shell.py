@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import NamedTuple
 
 import pytest
 
 from streamflow_client.cli import main
+
+
+_STYLE = re.compile(r"\x1b\[[0-9;]*m")
 
 
 class Ended(NamedTuple):
@@ -19,8 +23,11 @@ class Ended(NamedTuple):
 
     @property
     def told(self) -> str:
-        """Standard error without the frames and line breaks of a terminal."""
-        return " ".join(self.err.replace("│", " ").split())
+        """Standard error without the styles, frames and line breaks of a terminal.
+
+        Typer styles whatever NO_COLOR says, where `PY_COLORS` or `GITHUB_ACTIONS` is set.
+        """
+        return " ".join(_STYLE.sub("", self.err).replace("│", " ").split())
 
 
 Cli = Callable[..., Ended]
