@@ -10,7 +10,6 @@ import pytest
 
 from streamflow_client.cli import main
 
-
 _STYLE = re.compile(r"\x1b\[[0-9;]*m")
 
 
