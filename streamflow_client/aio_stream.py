@@ -247,7 +247,7 @@ class AsyncFlowStream(Generic[ChunkT, OutputT]):
 
         Raises: RuntimeError.
         """
-        if self._session.outcome is None:
+        if self._session.outcome is None and not (self._exchange.stopped and self._body is None):
             self._http.check_loop()
             if self._body is not None:
                 self._exchange.check_process()

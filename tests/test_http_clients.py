@@ -973,3 +973,20 @@ async def read_through(client: AsyncClient) -> None:
     async with client.flow("count").stream(3) as stream:
         assert [number async for number in stream] == [0, 1, 2]
         assert await stream.result() == 3
+
+
+@on_httpx
+def test_the_total_also_ends_the_second_request_of_an_auth(driver: Driver, stub: StubServer) -> None:
+    class Twice(httpx.Auth):  # as digest authentication does
+        def auth_flow(self, request: Any) -> Any:
+            yield request
+            yield request
+
+    stub.script("echo", faults.delay_headers(0.6), faults.delay_headers(60))
+    with (
+        driver.client(stub, http_client=driver.http_client(auth=Twice()), timeout=1.0) as client,
+        within(1.45, at_least=1.0),
+        pytest.raises(FlowTimeoutError) as caught,
+    ):
+        client.flow("echo")(1)
+    assert caught.value.clock == "total"

@@ -14,8 +14,9 @@ import pytest
 
 from drivers import DRIVERS, Driver, spawn
 from phases import PHASES
-from streamflow_client import AsyncClient, Client, FlowTimeoutError, Timeout
+from streamflow_client import AsyncClient, Client, FlowCancelledError, FlowTimeoutError, Timeout
 from streamflow_client.testing import StubServer
+from streamflow_client.transport import dial
 
 SECONDS = 10.0  # a bound for what happens at once
 
@@ -81,6 +82,49 @@ def test_another_event_loop_is_told_and_disturbs_nobody(stub: StubServer, read: 
             return chunks + [chunk async for chunk in stream]
 
     assert asyncio.run(main()) == [0, 1]
+
+
+def test_what_was_cancelled_says_so_in_every_event_loop(stub: StubServer) -> None:
+    async def cancelled() -> Any:
+        stream = AsyncClient(stub.url).flow("count").stream(1)
+        stream.cancel()
+        return stream
+
+    async def read(stream: Any) -> None:
+        with pytest.raises(FlowCancelledError):
+            await stream.result()
+
+    stream = asyncio.run(cancelled())
+    for _ in range(2):
+        asyncio.run(read(stream))
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork here that could keep a socket open")
+@pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
+def test_a_child_forked_while_a_connection_is_made_does_not_keep_its_caller_waiting(
+    stub: StubServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It has a copy of every socket, so that closing one wakes nobody."""
+    children: list[int] = []
+    reach = dial.reach
+
+    def forking(*args: Any) -> Any:
+        child = os.fork()
+        if child == 0:
+            signal.pause()  # it lives on until it is killed
+            os._exit(0)
+        children.append(child)
+        return reach(*args)
+
+    monkeypatch.setattr(dial, "reach", forking)
+    try:
+        with Client(stub.url, timeout=Timeout(connect=None, total=None)) as client:
+            calling = spawn(lambda: client.flow("count")(3))
+            assert calling.result(SECONDS) == 3
+    finally:
+        for child in children:
+            os.kill(child, signal.SIGKILL)
+            os.waitpid(child, 0)
 
 
 @pytest.mark.skipif(not hasattr(signal, "SIGUSR1"), reason="there are no such signals here")

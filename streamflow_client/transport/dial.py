@@ -7,8 +7,9 @@ socket of which stopping knows. Out of place here: TLS, and everything that is s
 
 from __future__ import annotations
 
+import _thread
 import socket
-import threading
+from collections import deque
 from contextlib import suppress
 
 import httpcore
@@ -24,47 +25,56 @@ class Dial:
     def __init__(self, exchange: Exchange, host: str, port: int, timeout: float | None) -> None:
         self._exchange = exchange
         self._address = (host, port, timeout)
-        self._lock = threading.Lock()
         self._given_up = False
-        self._stream: httpcore.NetworkStream | None = None
+        self._streams: deque[httpcore.NetworkStream] = deque()  # one at most; whoever pops it owns it
         self._error: Exception | None = None
 
     def wait(self) -> httpcore.NetworkStream:
         """The connection. Stopping the call shuts a socket down that nobody writes to before the end."""
         ours, theirs = socket.socketpair()
         with ours, theirs:
-            self._exchange.attach(ours)
             try:
+                self._exchange.attach(ours)
                 ours.settimeout(seconds_left(self._exchange, None, httpcore.ConnectTimeout))
-                threading.Thread(
-                    target=self._run, args=(theirs,), name="streamflow-dial", daemon=True
-                ).start()
+                self._start(theirs)
                 with suppress(OSError):
                     ours.recv(1)
+            except BaseException:  # Ctrl-C
+                self._give_up()
+                raise
             finally:
                 self._exchange.detach(ours)
-                with self._lock:
-                    self._given_up = True
-                    stream, self._stream = self._stream, None
         if self._error is not None:
             raise self._error
-        if stream is None:
+        self._given_up = not self._streams
+        try:
+            return self._streams.pop()
+        except IndexError:
             seconds_left(self._exchange, None, httpcore.ConnectTimeout)
-            raise httpcore.ConnectTimeout("a clock ran out")
-        return stream
+            raise httpcore.ConnectTimeout("a clock ran out") from None
+
+    def _start(self, theirs: socket.socket) -> None:
+        """Without `threading`: its start waits under a lock, which Ctrl-C leaves locked or unlocks twice."""
+        try:
+            _thread.start_new_thread(self._run, (theirs,))
+        except RuntimeError:  # no more threads, or the interpreter exits: then it cannot be given up
+            self._run(theirs)
 
     def _run(self, theirs: socket.socket) -> None:
-        stream = None
         try:
-            stream = reach(self._exchange, *self._address)
+            self._streams.append(reach(self._exchange, *self._address))
         except Exception as error:  # noqa: BLE001 - raised again by who waits
             self._error = error
-        with self._lock:
-            if not self._given_up:
-                self._stream, stream = stream, None
-        theirs.close()  # which wakes who waits
-        if stream is not None:
-            stream.close()
+        with suppress(OSError):
+            theirs.shutdown(socket.SHUT_RDWR)  # closing wakes nobody while a forked child has it, too
+        theirs.close()
+        if self._given_up:
+            self._give_up()
+
+    def _give_up(self) -> None:
+        self._given_up = True
+        with suppress(IndexError):
+            self._streams.pop().close()
 
 
 def reach(exchange: Exchange | None, host: str, port: int, timeout: float | None) -> httpcore.NetworkStream:

@@ -58,6 +58,10 @@ def _least(first: float | None, second: float | None) -> float | None:
     return second if first is None else first if second is None else min(first, second)
 
 
+def _at_least(seconds: float | None) -> float | None:
+    return None if seconds is None else max(seconds, _MOMENT)
+
+
 def tracer(
     exchange: Exchange, timeouts: dict[str, float | None], anew: Callable[[], dict[str, float | None]]
 ) -> Callable[[str, object], None]:
@@ -86,8 +90,11 @@ def tracer(
         if event.endswith("receive_response_headers.complete"):
             answered = True
             timeouts.update(given)
-        elif not answered and event.endswith(".started"):
-            timeouts.update((clock, left and max(left, _MOMENT)) for clock, left in anew().items())
+            return
+        if event.endswith("send_request_headers.started"):  # maybe an auth's second request
+            answered = False
+        if not answered and event.endswith(".started"):
+            timeouts.update((clock, _at_least(left)) for clock, left in anew().items())
 
     return trace
 
