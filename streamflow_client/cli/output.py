@@ -11,7 +11,7 @@ import os
 import sys
 from collections.abc import Generator
 from contextlib import contextmanager, suppress
-from typing import Any, NoReturn, Protocol
+from typing import Any, NoReturn, Protocol, TextIO
 
 from rich.console import Console
 from rich.text import Text
@@ -143,10 +143,12 @@ def emit(text: str) -> None:
 
 
 def complain(line: str, prefix: str = "", style: str = "bold red") -> None:
-    """One line on standard error."""
-    with suppress(BrokenPipeError, OutputError):
+    """One line on standard error; where that cannot be written, the exit code has to do."""
+    try:
         text = Text.assemble((prefix, style), one_line(line))
         PipedConsole(stderr=True).print(text, soft_wrap=True)
+    except (BrokenPipeError, OutputError):
+        let_go_of(sys.stderr)
 
 
 @contextmanager
@@ -182,9 +184,9 @@ def prepare_stdout(*, for_programs: bool) -> None:
         reconfigure(encoding="utf-8" if for_programs else None, errors="backslashreplace")
 
 
-def let_go_of_stdout() -> None:
+def let_go_of(stream: TextIO) -> None:
     """What is still in its buffer has no reader; Python would complain about it at its end."""
     with suppress(OSError, ValueError):
         null = os.open(os.devnull, os.O_WRONLY)
-        os.dup2(null, sys.stdout.fileno())
+        os.dup2(null, stream.fileno())
         os.close(null)

@@ -9,6 +9,7 @@ unless the server just has no such document, a warning says so.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from time import monotonic
 from typing import Any
@@ -27,7 +28,7 @@ from .arguments import BadArgument, Pairs, RunCall, Server, Word, read_json
 from .conversion import as_bytes, is_text, typed, untyped
 from .exits import ExitCode, can_go_on, exit_code_of
 from .interruptions import Interruptions, Terminated
-from .output import OutputError, Printer, complain, let_go_of_stdout, warnings_told, way_on
+from .output import OutputError, Printer, complain, let_go_of, warnings_told, way_on
 
 # Seconds for the documents that tell of flows: without a byte, and in all.
 DOCUMENT_IDLE = 5.0
@@ -187,10 +188,10 @@ def ending_of(action: Callable[[], None], printer: Printer | None = None) -> Exi
         _tell_cancelled(printer, None if printer is None else printer.place)
         return ExitCode.TERMINATED if isinstance(stop, Terminated) else ExitCode.CTRL_C
     except BrokenPipeError:  # the network's are FlowErrors: this is standard output's
-        let_go_of_stdout()
+        let_go_of(sys.stdout)
         return ExitCode.CLOSED_PIPE
     except OutputError as error:
-        let_go_of_stdout()
+        let_go_of(sys.stdout)
         complain(str(error), "error: ")
         if printer is not None and printer.place is not None:
             complain(way_on(printer.place))
@@ -219,4 +220,4 @@ def _tell_cancelled(printer: Printer | None, ticket: Ticket | None) -> None:
     try:
         printer.cancelled(ticket)
     except (BrokenPipeError, OutputError):  # Ctrl-C ends the other programs of a pipe, too
-        let_go_of_stdout()
+        let_go_of(sys.stdout)
