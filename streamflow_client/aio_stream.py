@@ -455,7 +455,7 @@ class Http:
         if self.owned:
             return await sending()
         check_time(exchange)
-        opening = stoppable(exchange, sending, _close)
+        opening = stoppable(exchange, sending, lambda response: response.aclose())
         response = await clocked(exchange, opening, idle=False)
         if response is None:
             raise ConnectionError("the call was stopped")
@@ -515,10 +515,6 @@ async def _given_headers(settings: Settings) -> Headers | None:
     if inspect.isawaitable(given):
         given = await given
     return cast("Headers | None", given)
-
-
-async def _close(response: httpx.Response) -> None:
-    await response.aclose()
 
 
 async def _bury(body: Any, response: httpx.Response, fails: bool) -> None:

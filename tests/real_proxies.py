@@ -18,7 +18,7 @@ import time
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack, suppress
 from pathlib import Path
-from typing import IO, Self
+from typing import IO, Protocol, Self
 
 import trustme
 
@@ -168,7 +168,26 @@ http {{
 """
 
 
-class Nginx:
+class Listening(Protocol):
+    """A proxy that listens while it is a context manager."""
+
+    _stack: ExitStack
+
+    def start(self) -> None: ...
+
+    def __enter__(self) -> Self:
+        try:
+            self.start()
+        except BaseException:
+            self._stack.close()
+            raise
+        return self
+
+    def __exit__(self, *why: object) -> None:
+        self._stack.close()
+
+
+class Nginx(Listening):
     """One nginx with one worker. It listens while it is a context manager.
 
     Attributes:
@@ -197,17 +216,6 @@ class Nginx:
             http_rules=http_rules,
         )
         (self.process.folder / "nginx.conf").write_text(text)
-
-    def __enter__(self) -> Self:
-        try:
-            self.start()
-        except BaseException:
-            self._stack.close()
-            raise
-        return self
-
-    def __exit__(self, *why: object) -> None:
-        self._stack.close()
 
     @property
     def tls_port(self) -> int:
@@ -253,7 +261,7 @@ listen {name}
 """
 
 
-class Haproxy:
+class Haproxy(Listening):
     """One haproxy with several proxies, each with rules of its own. It listens while it is a context manager.
 
     Attributes:
@@ -282,17 +290,6 @@ class Haproxy:
         ]
         self._configuration = self.process.folder / "haproxy.cfg"
         self._configuration.write_text(HAPROXY + "".join(blocks))
-
-    def __enter__(self) -> Self:
-        try:
-            self.start()
-        except BaseException:
-            self._stack.close()
-            raise
-        return self
-
-    def __exit__(self, *why: object) -> None:
-        self._stack.close()
 
     def url(self, name: str) -> str:
         return f"http://127.0.0.1:{self._places[name][0].port}"

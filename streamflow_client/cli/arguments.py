@@ -16,7 +16,7 @@ from pydantic_core import from_json
 from ..calls import check_headers
 from ..ticket import TICKET_PREFIX, Ticket
 from ..wire.codec import UNSET, Unset
-from ..wire.request import ProtocolName
+from ..wire.request import STREAM_ID_HEADER, ProtocolName
 
 
 class BadArgument(Exception):
@@ -89,7 +89,7 @@ def read_ticket(text: str) -> Ticket | str:
         BadArgument: it is neither; it is not repeated, for it may be a secret.
     """
     text = text.strip()
-    if not text or not _can_be_sent({"X-Genkit-Stream-Id": text}):
+    if not text or not _can_be_sent({STREAM_ID_HEADER: text}):
         raise BadArgument("--resume takes a ticket, as it was printed, or the id of a stream")
     if not text.startswith(TICKET_PREFIX):
         return text

@@ -76,8 +76,8 @@ def exit_code_of(error: FlowError) -> ExitCode:
 
 def can_go_on(error: FlowError) -> bool:
     """Whether the stream may still be there, to be taken up with the error's ticket."""
+    if error.ticket is None:
+        return False
     if isinstance(error, FlowStatusError):  # of the flow itself, its frame comes with HTTP 200
-        refused = error.http_status is not None and error.http_status >= 400
-        return refused and error.ticket is not None
-    over = (StreamExpiredError, ReplayDivergedError, FlowValidationError)
-    return error.ticket is not None and not isinstance(error, over)
+        return error.http_status is not None and error.http_status >= 400
+    return not isinstance(error, StreamExpiredError | ReplayDivergedError | FlowValidationError)

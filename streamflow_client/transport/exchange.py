@@ -132,7 +132,7 @@ class Exchange:
         Raises:
             RuntimeError: this is not the process that made the call.
         """
-        if self._process != os.getpid():
+        if not self._is_ours:
             raise RuntimeError(
                 "the stream was opened before a fork and is its parent's; resume its ticket in the child"
             )
@@ -163,7 +163,7 @@ class Exchange:
             sock = self._socket
             self.sever()
             self.detach()
-            if sock is not None and self._process == os.getpid():
+            if sock is not None and self._is_ours:
                 sock.close()
 
     @property
@@ -181,8 +181,13 @@ class Exchange:
 
     def _shut_down(self) -> None:
         """Not in a forked child: the connection is its parent's, and shutting it down would end it there."""
-        if self._socket is not None and self._process == os.getpid():
+        if self._socket is not None and self._is_ours:
             shut_down(self._socket)
+
+    @property
+    def _is_ours(self) -> bool:
+        """False in a forked child."""
+        return self._process == os.getpid()
 
 
 def shut_down(sock: Any) -> None:
