@@ -60,8 +60,12 @@ class Case:
     tls: bool = False
     deaf: bool = False
     retry: Retry | None = None
-    attempts: int = 1
+    attempts: int = 1  # the least; a busy machine fits fewer of those that `retry` allows into `total`
     trickles: bool = False
+
+    @property
+    def most_attempts(self) -> int:
+        return self.retry.attempts if self.retry else 1
 
     @property
     def limit(self) -> float:
@@ -88,7 +92,8 @@ CASES: dict[str, Case] = {
     "total, while connecting": Case("total", 0.5, tls=True, deaf=True),
     "total, over attempts to connect": Case(
         "total",
-        Timeout(connect=0.3, total=0.5),
+        Timeout(connect=0.3, total=0.8),
+        seconds=0.8,
         tls=True,
         deaf=True,
         retry=Retry(attempts=9, wait_initial=0.001),
@@ -129,7 +134,7 @@ CASES: dict[str, Case] = {
         received=2,
         modes=BODY,
     ),
-    "total, over attempts": Case("total", 0.5, faults=LATER, retry=Retry(attempts=9), attempts=3),
+    "total, over attempts": Case("total", 0.5, faults=LATER, retry=Retry(attempts=9), attempts=2),
 }
 
 
@@ -188,7 +193,7 @@ def test_a_clock_fires_at_its_time(name: str, drivers: list[Driver]) -> None:
             assert error.received == case.received, (way, error)
             assert error.work_may_have_run is not case.deaf, (way, error)
             assert error.timeline is not None
-            assert len(error.timeline.attempts) == case.attempts, (way, error)
+            assert case.attempts <= len(error.timeline.attempts) <= case.most_attempts, (way, error)
             assert f" within {case.limit:g} s [" in str(error)
             assert pickle.loads(pickle.dumps(error)).clock == case.clock
         stub.wait_until(lambda: stub.connections.in_use == 0)
