@@ -7,11 +7,12 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet --no-input
 PYTHON ?=
 PYTEST_ARGS ?=
 PROXIES := .proxies
+INTEROP := .interop
 STREAMS ?= 30000
 SECONDS ?= 600
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test faults soak check format clean
+.PHONY: help demo test faults interop soak check format clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' Makefile
@@ -23,12 +24,17 @@ demo: $(VENV)/installed ## run the demonstration: a server and a client on this 
 # many tests wait.
 test: $(VENV)/developed ## run every test that needs only Python, with branch coverage
 	@$(BIN)/coverage erase
-	@$(BIN)/coverage run -m pytest -n 3 --dist worksteal -m "not node and not faults" $(PYTEST_ARGS)
+	@$(BIN)/coverage run -m pytest -n 3 --dist worksteal -m "not interop and not faults" $(PYTEST_ARGS)
 	@$(BIN)/coverage combine --quiet
 	@$(BIN)/coverage report
 
 faults: $(VENV)/developed $(PROXIES)/installed ## the long proofs: fault matrix, callers' HTTP clients, cuts, proxies
 	@STREAMFLOW_PROXIES=$(PROXIES) $(BIN)/python -m pytest -n 3 --dist worksteal -m faults $(PYTEST_ARGS)
+
+# A server with all its streams stays on one worker.
+interop: $(VENV)/developed ## every behaviour of every real server (Go, Node and their packages)
+	@PYTHON=$(CURDIR)/$(BIN)/python bash tests/interop/install.sh $(INTEROP)
+	@STREAMFLOW_INTEROP=$(INTEROP) $(BIN)/python -m pytest -n 2 --dist loadgroup -m interop tests/interop $(PYTEST_ARGS)
 
 soak: $(VENV)/developed ## 30,000 streams, some faulty, some cancelled: leaks, memory (STREAMS=… SECONDS=…)
 	@$(BIN)/python tests/soak.py --streams $(STREAMS) --seconds $(SECONDS)

@@ -42,7 +42,7 @@ from streamflow_client.errors import (
 from streamflow_client.text import excerpt, one_line, shown, shown_bytes
 from streamflow_client.ticket import Ticket
 from streamflow_client.timeline import Attempt, Timeline
-from streamflow_client.wire.frames import GRPC_CODES
+from streamflow_client.wire.failures import GRPC_CODES
 
 TICKET = Ticket("http://h:80", "f", "s3cret", 2, 7)
 ATTEMPTS = (

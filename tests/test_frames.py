@@ -27,8 +27,8 @@ from streamflow_client.errors import (
     StreamInterruptedError,
     UnknownError,
 )
+from streamflow_client.wire.failures import GRPC_CODES, failure_of, reflected_failure
 from streamflow_client.wire.frames import (
-    GRPC_CODES,
     CallableFrames,
     Failure,
     Frame,
@@ -40,7 +40,6 @@ from streamflow_client.wire.frames import (
     Result,
     Unknown,
     callable_answer,
-    failure_of,
     reflection_answer,
     reframe,
 )
@@ -354,6 +353,52 @@ def test_reading_an_envelope_in_full_never_goes_in_circles() -> None:
 )
 def test_failures(value: Any, expected: Failure) -> None:
     assert failure_of(value) == expected
+
+
+IN_DETAILS = "stream flow error"
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [
+        ({"status": "INTERNAL_SERVER_ERROR", "message": "m"}, Failure("INTERNAL", "m")),
+        (
+            {"status": "INTERNAL_SERVER_ERROR", "message": IN_DETAILS, "details": "NOT_FOUND: no dish: x"},
+            Failure("NOT_FOUND", "no dish: x"),
+        ),
+        ({"status": "INTERNAL", "message": IN_DETAILS, "details": "no dish"}, Failure("INTERNAL", "no dish")),
+        ({"status": "ABORTED", "message": IN_DETAILS, "details": "ABORTED: x"}, Failure("ABORTED", "x")),
+        (
+            {"status": "ABORTED", "message": IN_DETAILS, "details": "NOT_FOUND: x"},
+            Failure("ABORTED", "NOT_FOUND: x"),
+        ),
+        ({"status": "INTERNAL", "message": IN_DETAILS}, Failure("INTERNAL", IN_DETAILS)),
+        (
+            {"status": "INTERNAL", "message": IN_DETAILS, "details": {"a": 1}},
+            Failure("INTERNAL", IN_DETAILS, {"a": 1}),
+        ),
+        ({"status": "INTERNAL", "message": "NOT_FOUND: x"}, Failure("INTERNAL", "NOT_FOUND: x")),
+    ],
+)
+def test_failures_as_older_releases_of_genkit_go_write_them(value: Any, expected: Failure) -> None:
+    assert failure_of({"error": value}) == expected
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [
+        ({"code": 5, "message": "NOT_FOUND: no dish"}, Failure("NOT_FOUND", "no dish")),
+        ({"code": 404, "message": "no dish"}, Failure("NOT_FOUND", "no dish")),
+        ({"code": 500, "message": "ABORTED: no dish"}, Failure("ABORTED", "no dish")),
+        ({"code": 13, "message": "OK: no dish"}, Failure("INTERNAL", "OK: no dish")),
+        ({"code": 13, "message": "ABORTED:no dish"}, Failure("INTERNAL", "ABORTED:no dish")),
+        ({"code": 9, "message": "ABORTED: no dish"}, Failure("FAILED_PRECONDITION", "ABORTED: no dish")),
+        ({"code": 200, "message": "m"}, Failure("UNKNOWN", "m")),
+        ({"code": "500", "message": "m"}, Failure("500", "m")),
+    ],
+)
+def test_failures_as_reflection_apis_write_them(value: Any, expected: Failure) -> None:
+    assert reflected_failure({"error": value}) == expected
 
 
 @pytest.mark.parametrize("code", range(1, len(GRPC_CODES)))

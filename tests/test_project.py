@@ -19,6 +19,8 @@ PACKAGE = ROOT / "streamflow_client"
 GENERATED = {
     ".git",
     ".venv",
+    ".proxies",
+    ".interop",
     ".hypothesis",
     "__pycache__",
     "build",

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 
 from pure_calls import cut_at, hear, repeatable
 from streamflow_client.errors import ProtocolError
-from streamflow_client.wire.frames import GRPC_CODES, Failure, Malformed
+from streamflow_client.wire.failures import GRPC_CODES, Failure
+from streamflow_client.wire.frames import Malformed
 from streamflow_client.wire.response import Inflate, body_decoder, is_html, refusal_of, retry_after
 
 PAGE = b"<!DOCTYPE html>\n<html><head><title>%b</title></head><pre>Error: no\n at f (app.js:1)</pre>"
@@ -44,7 +45,12 @@ FLOW, NEVER, MAYBE = (True, True), (False, False), (False, True)  # from_flow, m
         ),
         (500, "", b"data: {", ("INTERNAL", "data: {"), MAYBE),
         # Go's plain text
-        (404, "Not Found", b"NOT_FOUND: no dish\n", ("NOT_FOUND", "NOT_FOUND: no dish"), MAYBE),
+        (404, "Not Found", b"no dish\n", ("NOT_FOUND", "no dish"), MAYBE),
+        (404, "Not Found", b"NOT_FOUND: no dish\n", ("NOT_FOUND", "no dish"), MAYBE),
+        (500, "", b"ABORTED: no dish", ("ABORTED", "no dish"), MAYBE),
+        (400, "", b"ABORTED: no dish", ("INVALID_ARGUMENT", "ABORTED: no dish"), MAYBE),
+        # JavaScript's older reflection
+        (500, "", b'{"code":13,"message":"ABORTED: no dish","details":{}}', ("ABORTED", "no dish"), MAYBE),
         (500, "", b"boom", ("INTERNAL", "boom"), MAYBE),
         (503, "", b"busy", ("UNAVAILABLE", "busy"), MAYBE),
         (499, "", b"gone", ("CANCELLED", "gone"), MAYBE),

@@ -28,6 +28,7 @@ from typing import Any, Literal, Protocol
 from pydantic_core import to_json
 
 from ..jsonvalues import is_object, read_json
+from .failures import Failure, failure_of, is_failure, names_status, reflected_failure, trace_id_of
 from .sse import Event, EventDecoder, EventTooLarge
 
 __all__ = [
@@ -42,20 +43,9 @@ __all__ = [
     "Result",
     "Unknown",
     "callable_answer",
-    "failure_of",
-    "is_failure",
-    "names_status",
     "reflection_answer",
     "reframe",
 ]
-
-# https://github.com/googleapis/googleapis/blob/master/google/rpc/code.proto, by number
-GRPC_CODES = (
-    *("OK", "CANCELLED", "UNKNOWN", "INVALID_ARGUMENT", "DEADLINE_EXCEEDED", "NOT_FOUND"),
-    *("ALREADY_EXISTS", "PERMISSION_DENIED", "RESOURCE_EXHAUSTED", "FAILED_PRECONDITION"),
-    *("ABORTED", "OUT_OF_RANGE", "UNIMPLEMENTED", "INTERNAL", "UNAVAILABLE", "DATA_LOSS"),
-    "UNAUTHENTICATED",
-)
 
 
 class Malformed(ValueError):
@@ -72,16 +62,6 @@ class Result:
     """The output, as JSON; None where the server wrote `{}` (JavaScript's `undefined`)."""
 
     payload: bytes | None
-    trace_id: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Failure:
-    """The flow's own failure. `status` is a canonical gRPC code, or whatever the server wrote."""
-
-    status: str
-    message: str
-    details: Any = None
     trace_id: str | None = None
 
 
@@ -363,7 +343,7 @@ def _envelope(line: bytes) -> tuple[Result | Failure, bool] | None:
         return None
     if not is_object(value):
         return None
-    traced = _trace_id(value.get("telemetry")) is not None
+    traced = trace_id_of(value.get("telemetry")) is not None
     if not (
         value.keys() <= {"result", "error", "telemetry"} or (traced and value.keys() & {"result", "error"})
     ):
@@ -373,19 +353,14 @@ def _envelope(line: bytes) -> tuple[Result | Failure, bool] | None:
 
 
 def _reflection_frame(value: dict[str, Any]) -> Result | Failure | None:
-    trace_id = _trace_id(value.get("telemetry"))
+    trace_id = trace_id_of(value.get("telemetry"))
     if "error" in value:
         inner = value["error"]
         known = is_object(inner) and ("code" in inner or "status" in inner)
-        return failure_of(value) if known else None
+        return reflected_failure(value) if known else None
     if "result" in value:
         return Result(to_json(value["result"]), trace_id)
     return Result(None, trace_id) if trace_id is not None else None
-
-
-def _trace_id(value: Any) -> str | None:
-    found = value.get("traceId") if is_object(value) else None
-    return found if isinstance(found, str) else None
 
 
 # --- whole bodies ---------------------------------------------------------------------------------
@@ -416,50 +391,6 @@ def _answer(value: Any, body: bytes) -> Result | Failure:
     if is_object(value) and "result" in value:
         return Result(to_json(value["result"]))
     raise Malformed("the answer is JSON, but neither a result nor an error", body)
-
-
-# --- failures -------------------------------------------------------------------------------------
-
-
-def is_failure(value: Any) -> bool:
-    """`{"error": …}`, or the same unwrapped."""
-    return names_status(value) or (is_object(value) and value.get("error") is not None)
-
-
-def names_status(value: Any) -> bool:
-    """`{"status": …, "message": …}` with a canonical status: any other could be a chunk's."""
-    return (
-        is_object(value) and isinstance(value.get("message"), str) and value.get("status") in GRPC_CODES[1:]
-    )
-
-
-def failure_of(value: Any, status: str = "UNKNOWN") -> Failure:
-    """`{"error": {…}}` or `{…}`; `status` is for one that names neither a status nor a code."""
-    inner = value.get("error", value) if is_object(value) else value
-    if not is_object(inner):
-        return Failure(status, _text(inner))
-    details = inner.get("details")
-    return Failure(
-        status=_status_name(inner.get("status")) or _status_name(inner.get("code")) or status,
-        message=_text(inner.get("message")),
-        details=details,
-        trace_id=_trace_id(details),
-    )
-
-
-def _status_name(told: Any) -> str | None:
-    """A name as it is; a gRPC number by its name. An HTTP status is neither, and OK no failure."""
-    if isinstance(told, str):
-        return told or None
-    is_code = isinstance(told, int) and not isinstance(told, bool) and 0 < told < len(GRPC_CODES)
-    return GRPC_CODES[told] if is_code else None
-
-
-def _text(value: Any) -> str:
-    """The server's words; anything but a text as JSON."""
-    if value is None:
-        return ""
-    return value if isinstance(value, str) else to_json(value).decode()
 
 
 def _parse(payload: bytes) -> Any:

@@ -9,33 +9,15 @@ from __future__ import annotations
 import re
 import zlib
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from html import unescape
 from typing import Any
 
 from ..jsonvalues import is_list, is_object, read_json
 from ..text import shown
-from .frames import GRPC_CODES, Failure, Malformed, failure_of, names_status
-
-# https://github.com/googleapis/googleapis/blob/master/google/rpc/code.proto, and for the ranges the
-# mapping of HTTP to gRPC in grpc/grpc doc/http-grpc-status-mapping.md and Google's API clients.
-_STATUS_OF_HTTP = {
-    400: "INVALID_ARGUMENT",
-    401: "UNAUTHENTICATED",
-    403: "PERMISSION_DENIED",
-    404: "NOT_FOUND",
-    408: "DEADLINE_EXCEEDED",
-    409: "ABORTED",
-    416: "OUT_OF_RANGE",
-    422: "INVALID_ARGUMENT",
-    429: "RESOURCE_EXHAUSTED",
-    499: "CANCELLED",
-    501: "UNIMPLEMENTED",
-    502: "UNAVAILABLE",
-    503: "UNAVAILABLE",
-    504: "DEADLINE_EXCEEDED",
-}
+from .failures import GRPC_CODES, Failure, failure_of, is_coded, names_status, status_of_http, told_by_text
+from .frames import Malformed
 
 # No gRPC code becomes one of these, so the HTTP layer in front of the flow said it.
 _NEVER_FLOWS = frozenset({405, 406, 411, 413, 414, 415, 417, 421, 422, 426, 431})
@@ -60,7 +42,7 @@ def refusal_of(status: int, reason: str, body: bytes) -> Refusal:
     body = body.removeprefix(_BOM)
     value = _json_object(_frame_content(body))
     if value is not None and _from_flow(value):
-        return Refusal(failure_of(value, _status(status)), from_flow=True, may_have_run=True)
+        return Refusal(failure_of(value, status_of_http(status)), from_flow=True, may_have_run=True)
     line = f"HTTP {status} {reason}".strip()
     page = is_html(body)
     text = "" if page else body.decode("utf-8", "replace").strip()
@@ -74,16 +56,15 @@ def refusal_of(status: int, reason: str, body: bytes) -> Refusal:
     never_ran = status < 500 and (
         page or status in _NEVER_FLOWS or (status == 404 and _is_no_route(value, text))
     )
+    if value is not None and is_coded(value):
+        failure = replace(failure_of(value), message=message)
+    else:
+        failure = Failure(status_of_http(status), message, details=value)
     return Refusal(
-        Failure(_status(status), message, details=value),
+        failure if page else told_by_text(failure),
         from_flow=False,
         may_have_run=not never_ran,
     )
-
-
-def _status(http_status: int) -> str:
-    default = "FAILED_PRECONDITION" if http_status < 500 else "INTERNAL"
-    return _STATUS_OF_HTTP.get(http_status, default)
 
 
 def _from_flow(value: dict[str, Any]) -> bool:

@@ -1,0 +1,45 @@
+#!/usr/bin/env bash
+# Installs one JavaScript app.
+# In: VARIANT (express, express-cjs, express-older, next) and TARGET, a folder.
+# Out: TARGET holds the sources and their exact dependencies, the folder above it the npm cache; how to start
+# the app is printed. Nothing is written elsewhere. Where the manifest is unchanged, only sources are copied.
+set -euo pipefail
+
+fail() {
+    echo "install.sh: $*" >&2
+    exit 1
+}
+
+[ $# -eq 2 ] || fail "usage: install.sh express|express-cjs|express-older|next TARGET"
+case $1 in
+    express) manifest=express sources=express start=express.mjs ;;
+    express-cjs) manifest=express sources=express start=express.cjs ;; # may share express's TARGET
+    express-older) manifest=express-older sources=express start=express.cjs ;;
+    next) manifest=next sources=next start=next.mjs ;;
+    *) fail "no variant '$1': express, express-cjs, express-older, next" ;;
+esac
+for tool in node npm; do
+    command -v "$tool" >/dev/null || fail "no $tool here: these apps need Node.js 20 or newer, with npm"
+done
+major=$(node -p 'process.versions.node.split(".")[0]')
+[ "$major" -ge 20 ] || fail "Node.js $(node --version) is too old: 20 or newer"
+
+here=$(cd "$(dirname "$0")" && pwd)
+mkdir -p "$2"
+target=$(cd "$2" && pwd)
+
+# Scripts of dependencies are not run: none of these needs them. Optional ones are left out, hundreds of
+# megabytes: exporters of a telemetry that no test uses, and Next's native compiler and image library.
+if ! cmp -s "$here/$manifest/package.json" "$target/installed.json"; then
+    rm -rf "$target/node_modules" "$target/installed.json"
+    cp "$here/$manifest/package.json" "$target/package.json"
+    (
+        cd "$target"
+        npm install --cache "$(dirname "$target")/npm-cache" --omit=dev --omit=optional --ignore-scripts \
+            --no-package-lock --omit-lockfile-registry-resolved \
+            --no-audit --no-fund --no-update-notifier --loglevel=error
+    ) >&2
+    cp "$target/package.json" "$target/installed.json"
+fi
+cp "$here"/*.cjs "$here/$sources"/*.?js "$target/"
+echo "$target: node $start"

@@ -1,0 +1,35 @@
+#!/usr/bin/env bash
+# Installs the apps of the interoperability suite: exact versions, into the folder it is given and nowhere else.
+# In: a folder. Out: an app in each of its folders, as `interop_expected.py` starts them. What an app needs is
+# said by the app's own `install.sh`. An app that is installed, and unchanged since, is left alone.
+set -euo pipefail
+mkdir -p "$1"
+target=$(cd "$1" && pwd)
+cd "$(dirname "${BASH_SOURCE[0]}")/apps"
+
+for runtime in go node npm; do
+    command -v "$runtime" >/dev/null ||
+        { echo "error: '$runtime' is missing: the real servers need Go, and Node 20 or later" >&2; exit 1; }
+done
+
+install_app() { # its folder in apps/, its folder in the target, words for its own install.sh
+    local app=$1 folder=$target/$2 sources
+    sources=$(find "$app" js/*.cjs -type f -print0 | sort -zu | xargs -0 cat | cksum) # firebase shares js flows
+    [[ -f $folder.installed && $(<"$folder.installed") == "$sources" ]] && return
+    rm -rf "$folder" "$folder.installed"
+    echo "Installing the interop app $2 …" >&2
+    bash "$app/install.sh" "${@:3}" "$folder" >"$folder.log" 2>&1 ||
+        { echo "error: the interop app $2 could not be installed:" >&2; tail -n 40 "$folder.log" >&2; return 1; }
+    echo "$sources" >"$folder.installed"
+}
+
+# Two at a time: one mostly compiles, the others mostly wait for the network.
+(
+    install_app go go-newest newest
+    install_app go go-older older
+) &
+compiling=$!
+for variant in express express-cjs express-older next; do install_app js "$variant" "$variant"; done
+install_app firebase firebase
+for variant in fastapi flask older plain-fastapi; do install_app python "python-$variant" "$variant"; done
+wait "$compiling"

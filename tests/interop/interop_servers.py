@@ -1,0 +1,196 @@
+"""The real servers of the interoperability suite: what is started how, and where its flows are.
+
+In: the folder into which `install.sh` put the apps. Out: running apps, each a process of its own in a working
+folder of its own, and `Server`s: one way to reach an app's flows each, one column of the matrix.
+What is asked of them does not belong here.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import subprocess
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from threading import Event, Thread
+from time import monotonic
+from typing import Any, Literal
+
+import httpx
+
+HOME = Path(os.environ.get("STREAMFLOW_INTEROP", ".interop")).resolve()
+LISTENING = b"LISTENING "
+PATIENCE = 60.0  # seconds; a busy machine needs several to import a framework
+
+
+@dataclass(frozen=True)
+class App:
+    """A program with all the flows.
+
+    Attributes:
+        folder: below `HOME`; the command's words are found from there.
+        versions: of the packages that matter, as the docs name them.
+        dev: whether it has a reflection server in development mode.
+    """
+
+    name: str
+    folder: str
+    command: tuple[str, ...]
+    versions: str
+    dev: bool = True
+
+
+@dataclass(frozen=True)
+class Server:
+    """One way to reach an app's flows.
+
+    Attributes:
+        family: whose table of the matrix it stands in.
+        prefix: of the flows' names, as "oncall/".
+        durable: whether the flows are also served with a stream manager, below "durable/".
+        brief: whether they are also served below "brief/", with streams that are forgotten after a second.
+        protocol: "reflection" goes to the development server of the app.
+        falsy: whether chunks of nothing, and of 0, arrive.
+        describes: where the types of the flows come from: the app's own OpenAPI document, or its development
+            server.
+    """
+
+    name: str
+    family: str
+    app: App
+    prefix: str = ""
+    durable: bool = False
+    brief: bool = False
+    falsy: bool = True
+    protocol: Literal["callable", "reflection"] = "callable"
+    describes: Literal["itself", "reflection"] | None = "reflection"
+
+
+@dataclass
+class Running:
+    """A running app.
+
+    Attributes:
+        url: where its flows are.
+        reflection: where its development server is, if it runs in development mode.
+        folder: its working folder, where `.genkit/runtimes` is.
+    """
+
+    app: App
+    url: str
+    folder: Path
+    reflection: str | None = None
+    http: httpx.Client = field(default_factory=lambda: httpx.Client(trust_env=False), repr=False)
+
+    @property
+    def port(self) -> int:
+        return httpx.URL(self.url).port or 0
+
+    def run(self, run: str) -> dict[str, Any]:
+        """What the app noted of a run: how often it began, how many chunks it sent, how it ended."""
+        response = self.http.get(f"{self.url}/runs/{run}")
+        if response.status_code == 404:
+            return {"runs": 0, "sent": 0, "ended": None}
+        noted: dict[str, Any] = response.json()
+        return noted
+
+
+class AppError(RuntimeError):
+    """An app did not start; the message holds what it printed."""
+
+
+@contextmanager
+def start(app: App, folder: Path, *, dev: bool) -> Iterator[Running]:
+    """Run an app in an empty folder until the block ends.
+
+    Raises:
+        AppError: it is not installed, ended, or does not listen within a minute.
+    """
+    place = HOME / app.folder
+    if not place.is_dir():
+        raise AppError(f"{app.name} is not installed in {place.name}; run: make interop")
+    folder.mkdir(parents=True)
+    for root in ("package.json", "go.mod"):  # Genkit looks upwards for such a file to put `.genkit` beside it
+        (folder / root).write_text({"package.json": "{}", "go.mod": "module work\n"}[root])
+    command = [word.replace("{app}", str(place)) for word in app.command]
+    told = folder / "printed.txt"
+    environment = os.environ | {"PORT": "0", "NODE_ENV": "production", "PYTHONUNBUFFERED": "1"}
+    environment.pop("GENKIT_ENV", None)
+    if dev:
+        environment |= {"GENKIT_ENV": "dev", "NODE_ENV": "development"}
+        # Else each takes the first free port from 3100 on, and two that start together take the same.
+        environment["GENKIT_REFLECTION_PORT"] = str(_free_port())
+    with ExitStack() as stack:
+        errors = stack.enter_context(told.open("wb"))
+        process = subprocess.Popen(
+            command,
+            cwd=folder,
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=errors,
+        )
+        stack.callback(_stop, process)
+        port = _port_of(process)
+        if port is None:
+            raise AppError(
+                f"{app.name} does not listen; it printed:\n{told.read_text(errors='replace')[-4000:]}"
+            )
+        running = Running(app, f"http://127.0.0.1:{port}", folder)
+        stack.callback(running.http.close)
+        if dev:
+            running.reflection = _reflection_of(process, folder)
+        yield running
+
+
+def _stop(process: subprocess.Popen[bytes]) -> None:
+    process.terminate()
+    try:
+        process.wait(5)
+    except subprocess.TimeoutExpired:  # open streams keep some servers
+        process.kill()
+        process.wait()
+    if process.stdout is not None:
+        process.stdout.close()
+
+
+def _free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port: int = listener.getsockname()[1]
+        return port
+
+
+def _port_of(process: subprocess.Popen[bytes]) -> int | None:
+    """What the app says; then its output is read on, so that it never blocks."""
+    said = Event()
+    ports: list[int] = []
+
+    def read() -> None:
+        assert process.stdout is not None
+        for line in process.stdout:
+            if line.startswith(LISTENING) and not ports:
+                ports.append(int(line.removeprefix(LISTENING)))
+                said.set()
+        said.set()
+
+    Thread(target=read, daemon=True).start()
+    said.wait(PATIENCE)
+    return ports[0] if ports else None
+
+
+def _reflection_of(process: subprocess.Popen[bytes], folder: Path) -> str:
+    """The address that the app wrote down, once it answers."""
+    ends = monotonic() + PATIENCE
+    while monotonic() < ends and process.poll() is None:
+        for file in (folder / ".genkit" / "runtimes").glob("*.json"):
+            try:
+                url: str = json.loads(file.read_text())["reflectionServerUrl"]
+                httpx.get(f"{url}/api/actions", trust_env=False)
+            except (OSError, ValueError, KeyError, httpx.TransportError):
+                continue
+            return url
+        Event().wait(0.05)
+    raise AppError("no development server in .genkit/runtimes")
