@@ -7,7 +7,8 @@ In: a caller's calls. Out: streams, outputs, catalogs. Out of place here: reques
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
+from contextlib import closing
 from dataclasses import replace
 from time import monotonic
 from types import TracebackType
@@ -22,17 +23,20 @@ from .discovery import Discovery, Source
 from .errors import FlowError
 from .flowdef import FlowDef
 from .found import FoundFlow
+from .local import SEARCH_SECONDS, DevServer, Folder, find_server, settings_for, settings_for_asking
 from .options import DEFAULT_MAX_EVENT_BYTES, DEFAULT_MAX_RESPONSE_BYTES, Retry, Timeout
 from .schema.catalog import Catalog, FlowSpec
 from .session import Session
 from .sync_stream import FlowStream, Http
 from .ticket import Ticket
+from .transport.defaults import direct_http_client
 from .wire.codec import UNSET, Unset
 from .wire.request import ProtocolName
 
 InputT = TypeVar("InputT", default=Any)
 ChunkT = TypeVar("ChunkT", default=Any)
 OutputT = TypeVar("OutputT", default=Any)
+T = TypeVar("T")
 
 
 class Client:
@@ -78,7 +82,7 @@ class Client:
         max_response_bytes: int = DEFAULT_MAX_RESPONSE_BYTES,
         protocol: ProtocolName = "callable",
     ) -> None:
-        self._settings = calls.make_settings(
+        settings = calls.make_settings(
             base_url,
             protocol=protocol,
             timeout=timeout,
@@ -89,10 +93,38 @@ class Client:
             headers=headers,
             auth=auth,
         )
-        discovery = Discovery(self._settings.base, protocol, catalog)
-        self._http = Http(http_client)
-        self._finder = _Finder(self._http, self._settings, discovery)
+        discovery = Discovery(settings.base, protocol, catalog)
+        self._set_up(settings, Http(http_client), discovery)
+
+    def _set_up(self, settings: Settings, http: Http, discovery: Discovery) -> None:
+        self._settings = settings
+        self._http = http
+        self._finder = _Finder(http, settings, discovery)
         self.flows = Flows(self._finder)
+
+    @classmethod
+    def local(cls, folder: Folder | None = None, *, app: str | None = None) -> Self:
+        """A client of the Genkit development server that runs on this machine for a project's folder.
+
+        It is found by the files that such servers write to `.genkit/runtimes`, and asked whether it is
+        there: 5 s at most in all. The client speaks the reflection protocol, goes to loopback addresses
+        only, past any proxy, and has no credentials; `with_options` changes the rest.
+
+        Args:
+            folder: the nearest folder from here upwards that has runtime files is the project's; by
+                default the current one.
+            app: which server, where several run: the name or the id of one.
+
+        Raises:
+            DiscoveryError: none runs, or several do; the message tells which files said what.
+        """
+        server = _find_local(folder, app)
+        settings = settings_for(server)
+        client = object.__new__(cls)
+        client._set_up(
+            settings, Http(None, direct_http_client), Discovery(settings.base, "reflection", server.catalog)
+        )
+        return client
 
     @overload
     def flow(self, flow: FlowDef[InputT, ChunkT, OutputT], /) -> Flow[InputT, ChunkT, OutputT]: ...
@@ -148,13 +180,9 @@ class Client:
         strict: bool | Keep = KEEP,
     ) -> Self:
         """A copy with other options that shares the connections; closing either closes both."""
+        settings = calls.changed(self._settings, timeout=timeout, retry=retry, headers=headers, strict=strict)
         copy = object.__new__(type(self))
-        copy._settings = calls.changed(
-            self._settings, timeout=timeout, retry=retry, headers=headers, strict=strict
-        )
-        copy._http = self._http
-        copy._finder = _Finder(self._http, copy._settings, self._finder.discovery)
-        copy.flows = Flows(copy._finder)
+        copy._set_up(settings, self._http, self._finder.discovery)
         return copy
 
     def close(self) -> None:
@@ -399,13 +427,16 @@ class _Finder:
         return found.of(DiscoveredFlow)(self.http, self.settings, found)
 
     def _search(self, ends: float | None) -> Catalog:
-        search = self.discovery.search(self.settings)
+        return self.follow(self.discovery.search(self.settings), ends)
+
+    def follow(self, search: Generator[str, bytes | FlowError | None, T], ends: float | None) -> T:
+        """Where a search leads that says where to look next."""
         answer: bytes | FlowError | None = None
         while True:
             try:
                 url = search.send(answer)
             except StopIteration as end:
-                return cast("Catalog", end.value)
+                return cast("T", end.value)
             answer = self._read(url, ends)
 
     def _read(self, url: str, ends: float | None) -> bytes | FlowError:
@@ -414,3 +445,11 @@ class _Finder:
             return FlowStream(self.http, self.settings, session, lambda _: session).result()
         except FlowError as error:
             return error
+
+
+def _find_local(folder: Folder | None, app: str | None) -> DevServer:
+    """Raises: DiscoveryError."""
+    settings = settings_for_asking()
+    with closing(Http(None, direct_http_client)) as http:
+        finder = _Finder(http, settings, Discovery(settings.base, settings.protocol, None))
+        return finder.follow(find_server(folder, app), monotonic() + SEARCH_SECONDS)

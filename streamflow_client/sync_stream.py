@@ -359,10 +359,11 @@ class FlowStream(Generic[ChunkT, OutputT]):
 class Http:
     """The HTTP client of a `Client` and its copies, and the calls that run on it."""
 
-    def __init__(self, http_client: Any) -> None:
+    def __init__(self, http_client: Any, make: Callable[[], httpx.Client] = default_http_client) -> None:
         calls.check_client(http_client, closes_by="close")
         self.owned = http_client is None
-        self.client: httpx.Client = default_http_client() if self.owned else http_client
+        self._make = make
+        self.client: httpx.Client = make() if self.owned else http_client
         # Streams that run, with their bodies, which belong to them. Held here too, a body is not finalized
         # together with its stream in a cycle: that would close a connection within the garbage collector.
         self.live: dict[Exchange, tuple[ref[FlowStream[Any, Any]], object]] = {}
@@ -372,7 +373,7 @@ class Http:
 
     def apart(self) -> Http:
         """Another one for what goes on while this one is closed."""
-        return Http(None if self.owned else self.client)
+        return Http(None if self.owned else self.client, self._make)
 
     def request(self, settings: Settings, exchange: Exchange, action: Open) -> httpx.Request:
         """The request of one attempt, with the caller's headers as they are now."""

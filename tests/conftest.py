@@ -1,5 +1,6 @@
 """What every test may use."""
 
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 
@@ -32,12 +33,18 @@ def capture() -> Callable[[str], bytes]:
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """How many cells of the fault matrix ended as promised, in whichever process they ran."""
-    cells = {
-        outcome: sum("::test_a_call_ends_as_promised[" in report.nodeid for report in reports)
-        for outcome, reports in terminalreporter.stats.items()
-        if outcome in {"passed", "failed"}
-    }
-    if any(cells.values()):
-        told = ", ".join(f"{count} {outcome}" for outcome, count in cells.items() if count)
-        terminalreporter.write_line(f"cells of the fault matrix: {told}")
+    """What the two matrices came to, in whichever process their cells ran."""
+    write = terminalreporter.write_line
+    reports = [
+        report for outcome in ("passed", "failed") for report in terminalreporter.stats.get(outcome, [])
+    ]
+    faults = Counter(
+        report.outcome for report in reports if "::test_a_call_ends_as_promised[" in report.nodeid
+    )
+    if faults:
+        write(f"cells of the fault matrix: {', '.join(f'{count} {word}' for word, count in faults.items())}")
+    measured = [value for report in reports for key, value in report.user_properties if key == "cell"]
+    if measured:
+        from interop_matrix import measured_matrix
+
+        write(measured_matrix(measured))

@@ -16,6 +16,7 @@ from pydantic import Json
 from pure_calls import LIMITS, Heard, cut_at, cuts, hear, repeatable
 from streamflow_client.call import Limits
 from streamflow_client.errors import (
+    AbortedError,
     STATUS_ERRORS,
     ChunkValidationError,
     FlowError,
@@ -227,6 +228,10 @@ def test_a_broken_reader_stays_broken() -> None:
         (b'data: {"result":2,"message":1}\n\n', [1], 2),
         (b'data: {"message":1,"error":null}\n\ndata: {"result":2,"error":null}\n\n', [1], 2),
         (b'data: {"message":null}\n\ndata: {"result":null}\n\n', [None], None),
+        # one model for all kinds of frames, as a FastAPI user may write it
+        (b'data: {"message":1,"result":null,"error":null}\n\n' * 2 + b'data: {"result":2}\n\n', [1, 1], 2),
+        (b'data: {"result":null,"message":1}\n\ndata: {"message":null,"result":2,"error":null}\n\n', [1], 2),
+        (b'data: {"message":1,"result":null}\n\ndata: {"message":null,"result":null}\n\n', [1], None),
         (b'data: {"message":NaN,"x":1}\n\ndata: {"result":1e400}\n\n', [...], float("inf")),
         (b'data: {"message":%b}\n\ndata: {"result":0}\n\n' % (b"9" * 4000), [int("9" * 4000)], 0),
     ],
@@ -244,6 +249,7 @@ def test_envelopes_with_more_in_them(body: bytes, chunks: list[Any], end: Any) -
         (b'data: {"message":1}\n\n', StreamInterruptedError, "ended without a result"),
         (b'data: {"message":1,"status":"NOT_FOUND"}\n\n', StreamInterruptedError, ""),
         (b'data: {"message":"m","status":"NOT_FOUND"}\n\n', NotFoundError, "NOT_FOUND"),
+        (b'data: {"message":null,"result":null,"error":{"status":"ABORTED"}}\n\n', AbortedError, "ABORTED"),
         (b'data: {"result":1,"error":{"status":"NOT_FOUND"}}\n\n', NotFoundError, "NOT_FOUND"),
         (b'data: {"message":{"a":}}\n\n', ProtocolError, '"a":'),
         (b'data: {"message":}\n\n', ProtocolError, "not JSON"),
@@ -362,6 +368,10 @@ IN_DETAILS = "stream flow error"
     ("value", "expected"),
     [
         ({"status": "INTERNAL_SERVER_ERROR", "message": "m"}, Failure("INTERNAL", "m")),
+        (
+            {"status": "INTERNAL", "message": IN_DETAILS, "details": "INTERNAL_SERVER_ERROR: m"},
+            Failure("INTERNAL", "m"),
+        ),
         (
             {"status": "INTERNAL_SERVER_ERROR", "message": IN_DETAILS, "details": "NOT_FOUND: no dish: x"},
             Failure("NOT_FOUND", "no dish: x"),

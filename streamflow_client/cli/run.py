@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
+from dataclasses import dataclass
 from time import monotonic
 from typing import Any
 
@@ -53,8 +54,21 @@ def run_flow(server: Server, call: RunCall, printer: Printer) -> None:
             _print_stream(_stream(flow, call), printer, signals)
 
 
+@dataclass(frozen=True, slots=True)
+class LocalServer(Server):
+    """A development server of this machine, which its runtime file tells of. It gets no credentials.
+
+    Attributes:
+        app: its name or id, where several run.
+    """
+
+    app: str | None = None
+
+
 def open_client(server: Server) -> Client:
-    """Raises: BadArgument."""
+    """Raises: BadArgument. DiscoveryError: no server of this machine, or several."""
+    if isinstance(server, LocalServer):
+        return Client.local(app=server.app).with_options(timeout=Timeout(total=server.timeout))
     try:
         return Client(
             server.url,

@@ -117,8 +117,8 @@ def reflected_failure(value: Any) -> Failure:
     """The failure of an answer of the reflection API, `{"error": {"code": …, "message": …}}`."""
     inner = value.get("error") if is_object(value) else None
     code = inner.get("code") if is_object(inner) else None
-    is_http = isinstance(code, int) and 400 <= code < 600
-    return told_by_text(failure_of(value, status_of_http(code) if is_http else "UNKNOWN"))
+    status = status_of_http(code) if isinstance(code, int) and 400 <= code < 600 else "UNKNOWN"
+    return told_by_text(failure_of(value, status))
 
 
 def told_by_text(failure: Failure) -> Failure:
@@ -126,7 +126,8 @@ def told_by_text(failure: Failure) -> Failure:
 
     The status in the text counts where the server's own says nothing; where they differ, nothing is changed.
     """
-    status, _, message = failure.message.partition(": ")
+    name, _, message = failure.message.partition(": ")
+    status = _OTHER_NAMES.get(name, name)
     if message and status in GRPC_CODES[1:] and failure.status in _SAYS_NOTHING | {status}:
         return replace(failure, status=status, message=message)
     return failure

@@ -194,12 +194,15 @@ def _frames_of(envelope: Any) -> list[Frame]:
         return [Unknown("a bare value instead of an object")]
     found: list[Frame] = []
     failed = is_failure(envelope)
-    if "message" in envelope and not names_status(envelope):
-        found.append(to_json(envelope["message"]))
+    # A server with one model for all kinds of frames writes `{"message": {…}, "result": null, "error": null}`.
+    message, result = envelope.get("message"), envelope.get("result")
+    is_other = message is None and (failed or "result" in envelope)
+    if "message" in envelope and not names_status(envelope) and not is_other:
+        found.append(to_json(message))
     if failed:
         found.append(failure_of(envelope))
-    elif "result" in envelope:
-        found.append(Result(to_json(envelope["result"])))
+    elif "result" in envelope and (result is not None or message is None):
+        found.append(Result(to_json(result)))
     return found or [Unknown("an object with the keys " + ", ".join(map(repr, envelope)))]
 
 

@@ -32,7 +32,7 @@ FUNCTIONS = node("firebase", "server.mjs", "firebase-functions 7.4.0, genkit 1.4
 FASTAPI = python("fastapi", "fastapi_app.py", "genkit and genkit-fastapi 0.12.0")
 FLASK = python("flask", "flask_app.py", "genkit and genkit-flask 0.12.0")
 PYTHON_OLDER = python("older", "older_app.py", "genkit 0.9.0, genkit-plugin-fastapi 0.7.0")
-PLAIN = python("plain-fastapi", "plain_app.py", "FastAPI 0.1, no Genkit")
+PLAIN = python("plain-fastapi", "plain_app.py", "FastAPI 0.165.0, no Genkit")
 
 SERVERS: list[Server] = [
     Server("go", GO, GO_NEWEST, durable=True, brief=True),
@@ -42,9 +42,9 @@ SERVERS: list[Server] = [
     Server("express-older", JS, EXPRESS_OLDER),
     Server("next", JS, NEXT, durable=True, brief=True),
     Server("onCallGenkit", FIREBASE, FUNCTIONS, falsy=False),
-    Server("onCall", FIREBASE, FUNCTIONS, prefix="oncall/"),
+    Server("onCall", FIREBASE, FUNCTIONS, prefix="oncall/", describes=None),
     Server("fastapi", PYTHON, FASTAPI),
-    Server("flask", PYTHON, FLASK),
+    Server("flask", PYTHON, FLASK, fragile=True),
     Server("python-older", PYTHON, PYTHON_OLDER),
     Server("plain-fastapi", PYTHON, PLAIN, describes="itself"),
     Server("go-reflection", REFLECTION, GO_NEWEST, protocol="reflection"),
@@ -63,5 +63,213 @@ class Cell:
     why: str = ""
 
 
+# --- why ---------------------------------------------------------------------------------------------
+
+REDACTS = "Genkit Go has shown public texts and no details since 1.12; the output-only answer is a bare text."
+BY_HTTP = "A bare text under an HTTP status tells no more than that status; a stream tells the flow's own."
+IN_TEXT = "Genkit Go 1.9 has a text only, `STATUS: message`; the library reads the status out of it."
+ESM = (
+    "In ES modules `@genkit-ai/express` 1.42.0 loads Genkit's CommonJS copy, and does not know the errors of"
+    " the other copy: each is an unexpected one. CommonJS is not affected."
+)
+ESM_EXPIRED = (
+    "As for failures: the error that names a lost stream is not known either, and in production its page"
+    " tells nothing: HTTP 500. In development the page names it, and it is a `StreamExpiredError`."
+)
+NO_MANAGER = "It has none: a stream cannot be resumed."
+NO_EXPIRY = "No stream manager, so nothing that could be forgotten."
+GO_TREE = "Genkit Go's schemas do not tell recursion: what is below the first level is any object."
+OLD_TREE = "Genkit JS 1.6 does not tell recursion: what is below the first level is anything."
+NO_CHUNK_SCHEMA = "It does not tell the schema of chunks; declare it."
+NO_TRACE = "It writes no trace id in its headers, nor in its frames."
+KEEPS_RUNNING = "It does not watch whether the client is there."
+CALLABLE_ONLY = "A function without Genkit describes itself nowhere; declare its types."
+NO_DEV_SERVER = "Only Genkit has a development server."
+FALSY = (
+    "Genkit's `action.stream()`, on which `onCallGenkit` stands, drops every falsy chunk: null, undefined, 0,"
+    " false and the empty text."
+)
+NONE_ENDS = "A `None` ends the stream of chunks in Genkit Python 0.9 and 0.12; the output still comes."
+NEEDS_DATA = "A body without `data` is refused: `flow(None)` is for it."
+PUBLIC_LOST = (
+    "The plugins send the error's cause instead, of which a `PublicError` has none: status `INTERNAL`,"
+    ' message "None".'
+)
+LEAKS = "The text of the exception is sent as it is, in production, too."
+ZOD = "Errors of Genkit are unexpected ones to Firebase; only its own `HttpsError` is told."
+PYDANTIC = "An input that is refused is an unexpected error."
+FLASK_LOOP = (
+    "The decorator keeps one event loop, which runs while a stream is read: one stream at a time. A second"
+    " one is HTTP 500, or breaks the first off; a run whose client left stands still until the next stream."
+)
+NO_KEEP_ALIVE = "Flask's server closes every connection."
+EXCLUDES_NONE = "It leaves out what is null, against its own schema; declare such a field with a default."
+DEV = "The reflection API is for development: it asks for no key."
+DEV_TEXT = "The reflection API is for development: it hides nothing."
+DEV_DETAILS = "The details hold a stack and a trace instead of the flow's own."
+NEXT_ABORTS = (
+    "The handler aborts the run when its client leaves, a durable one, too; a flow that does not watch its"
+    " signal goes on. What came before is replayed, and then the error of the abort."
+)
+SSE_CRASH = "An error in FastAPI's event stream breaks the response off; the chunk sent last is lost, too."
+OLD_CANCEL = "Genkit JS 1.6 has no `cancelAction`."
+
+# --- the cells ---------------------------------------------------------------------------------------
+
+BY_HTTP_STATUS = (
+    "INTERNAL for UNKNOWN, DATA_LOSS; ABORTED for ALREADY_EXISTS;"
+    " INVALID_ARGUMENT for FAILED_PRECONDITION, OUT_OF_RANGE"
+)
+ALL_TOLD = "status, message, details"
+
+ALL = tuple(server.name for server in SERVERS)
+GOS = ("go", "go-older")
+EXPRESSES = ("express", "express-cjs", "express-older")
+FUNCTIONS_ALL = ("onCallGenkit", "onCall")
+GENKIT_PYTHONS = ("fastapi", "flask", "python-older")
+REFLECTIONS = tuple(server.name for server in SERVERS if server.protocol == "reflection")
+JS_DESCRIBED = (*EXPRESSES, "next", "onCallGenkit")
+WITHOUT_MANAGER = tuple(server.name for server in SERVERS if not server.durable)
+
+Row = dict[str, Cell]
+
+
+def row(*groups: tuple[tuple[str, ...], str, str] | tuple[tuple[str, ...], str]) -> Row:
+    """Servers that do not just say "yes", what they do, and why."""
+    return {name: Cell(*told) for names, *told in groups for name in names}
+
+
+EXPECTED: dict[str, Row] = {
+    "content_type": row(
+        ((*GOS, "next"), "text/event-stream"),
+        (EXPRESSES, "text/plain"),
+        (FUNCTIONS_ALL, "none"),
+        (("fastapi", "python-older", "plain-fastapi"), "text/event-stream; charset=utf-8"),
+        (("flask",), "text/html; charset=utf-8"),
+        (("go-reflection", "go-older-reflection", "js-reflection"), "text/plain"),
+        (("js-older-reflection",), "none"),
+        (("python-reflection",), "text/plain; charset=utf-8"),
+    ),
+    "trace_id": row((tuple(name for name in ALL if name not in REFLECTIONS), "no", NO_TRACE)),
+    "null_field": row((("fastapi", "python-reflection"), "left out", EXCLUDES_NONE)),
+    "discovered_types": row(
+        (("go", "go-reflection", "plain-fastapi"), "input, chunk, output"),
+        (("go-older", "go-older-reflection"), "input, output", NO_CHUNK_SCHEMA),
+        ((*JS_DESCRIBED, "js-reflection", "js-older-reflection"), "input, output", NO_CHUNK_SCHEMA),
+        ((*GENKIT_PYTHONS, "python-reflection"), "input, output", NO_CHUNK_SCHEMA),
+        (("onCall",), "none", CALLABLE_ONLY),
+    ),
+    "discovered_odd_types": row(
+        ((*GOS, "go-reflection", "go-older-reflection"), "all but recursion", GO_TREE),
+        (("express-older", "js-older-reflection"), "all but recursion", OLD_TREE),
+        (("onCall",), "none", CALLABLE_ONLY),
+    ),
+    "defaults": row(
+        (tuple(name for name in ALL if name != "onCall"), "from the schema"),
+        (("onCall",), "by the server", CALLABLE_ONLY),
+    ),
+    "void": row(
+        (("onCallGenkit",), "loses chunks of nothing", FALSY),
+        (GENKIT_PYTHONS, "loses chunks of nothing", NONE_ENDS),
+    ),
+    "no_input": row(
+        ((*FUNCTIONS_ALL, "flask", "python-older"), "INVALID_ARGUMENT", NEEDS_DATA),
+    ),
+    "failure_of_output": row(
+        (("go",), "INVALID_ARGUMENT for FAILED_PRECONDITION, message", REDACTS),
+        (("go-older",), "status, message", IN_TEXT),
+        (("express",), "INTERNAL for FAILED_PRECONDITION", ESM),
+        (
+            ("express-cjs", "express-older", "next", *FUNCTIONS_ALL, "plain-fastapi"),
+            "status, message, details",
+        ),
+        (GENKIT_PYTHONS, "INTERNAL for FAILED_PRECONDITION", PUBLIC_LOST),
+        (REFLECTIONS, "status, message", DEV_DETAILS),
+    ),
+    "failure_in_stream": row(
+        (("go",), "status, message", REDACTS),
+        (("go-older",), "status, message", IN_TEXT),
+        (("express",), "INTERNAL for FAILED_PRECONDITION", ESM),
+        (
+            ("express-cjs", "express-older", "next", *FUNCTIONS_ALL, "plain-fastapi"),
+            "status, message, details",
+        ),
+        (GENKIT_PYTHONS, "INTERNAL for FAILED_PRECONDITION", PUBLIC_LOST),
+        (REFLECTIONS, "status, message", DEV_DETAILS),
+    ),
+    "every_status": row(
+        (
+            ("go",),
+            BY_HTTP_STATUS,
+            BY_HTTP,
+        ),
+        (("express",), "INTERNAL for all", ESM),
+        (GENKIT_PYTHONS, "INTERNAL for all", PUBLIC_LOST),
+    ),
+    "every_status_in_stream": row(
+        (("express",), "INTERNAL for all", ESM),
+        (GENKIT_PYTHONS, "INTERNAL for all", PUBLIC_LOST),
+    ),
+    "crash": row(
+        ((*JS_DESCRIBED, "go", "onCall"), "INTERNAL, its text hidden"),
+        (("go-older", *GENKIT_PYTHONS), "INTERNAL, its text shown", LEAKS),
+        (
+            ("plain-fastapi",),
+            "INTERNAL, its text hidden; in a stream: the connection breaks off",
+            SSE_CRASH,
+        ),
+        (REFLECTIONS, "INTERNAL, its text shown", DEV_TEXT),
+    ),
+    "api_key": row(
+        (tuple(name for name in ALL if name not in REFLECTIONS), "UNAUTHENTICATED, PERMISSION_DENIED, yes"),
+        (("express",), "INTERNAL, INTERNAL, yes", ESM),
+        (REFLECTIONS, "yes, yes, yes", DEV),
+    ),
+    "unknown_flow": row((ALL, "NOT_FOUND")),
+    "local": row(
+        (("onCall",), "none", CALLABLE_ONLY),
+        (("plain-fastapi",), "none", NO_DEV_SERVER),
+    ),
+    "unknown_to_discovery": row((("onCall",), "none", CALLABLE_ONLY)),
+    "refused_input": row(
+        (tuple(name for name in ALL if name not in (*FUNCTIONS_ALL, *GENKIT_PYTHONS)), "INVALID_ARGUMENT"),
+        (("express",), "INTERNAL", ESM),
+        (FUNCTIONS_ALL, "INTERNAL", ZOD),
+        (GENKIT_PYTHONS, "INTERNAL", PYDANTIC),
+    ),
+    "leaving": row(
+        ((*GOS, "next", "onCall", "plain-fastapi"), "stopped"),
+        ((*EXPRESSES, "onCallGenkit", "fastapi", "python-older"), "runs on to its end", KEEPS_RUNNING),
+        (("flask",), "stands still", FLASK_LOOP),
+        (tuple(name for name in REFLECTIONS if name != "js-older-reflection"), "stopped"),
+        (("js-older-reflection",), "runs on to its end", OLD_CANCEL),
+    ),
+    "leaving_durable": row(
+        ((*GOS, "express", "express-cjs"), "runs on to its end"),
+        (("next",), "stopped", NEXT_ABORTS),
+        (WITHOUT_MANAGER, "no stream manager", NO_MANAGER),
+    ),
+    "resuming": row(
+        ((*GOS, "express", "express-cjs"), "resumed, one run"),
+        (("next",), "replayed, then INTERNAL", NEXT_ABORTS),
+        (WITHOUT_MANAGER, "StreamInterruptedError", NO_MANAGER),
+    ),
+    "another_process": row((WITHOUT_MANAGER, "no stream manager", NO_MANAGER)),
+    "unknown_stream": row(
+        ((*GOS, "express-cjs", "next"), "StreamExpiredError"),
+        (("express",), "InternalError", ESM_EXPIRED),
+        (WITHOUT_MANAGER, "no stream manager", NO_MANAGER),
+    ),
+    "expired_stream": row(
+        ((*GOS, "express-cjs", "next"), "StreamExpiredError"),
+        (("express",), "InternalError", ESM_EXPIRED),
+        (WITHOUT_MANAGER, "no expiry can be set", NO_EXPIRY),
+    ),
+    "parallel": row((("flask",), "not all", FLASK_LOOP)),
+    "keep_alive": row((("flask",), "not after outputs, not after streams", NO_KEEP_ALIVE)),
+}
+
+
 def expected(behaviour: str, server: str) -> Cell:
-    return Cell("yes")
+    """What a cell must say; "yes" where nothing else is written down."""
+    return EXPECTED.get(behaviour, {}).get(server, Cell("yes"))

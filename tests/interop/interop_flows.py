@@ -6,7 +6,7 @@ In: nothing. Out: `FlowDef`s and the values they are compared with. What each se
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import datetime
 from enum import StrEnum
 from typing import Annotated, Any, Literal
 
@@ -77,7 +77,7 @@ class Square(BaseModel):
     side: float
 
 
-class Odd(BaseModel, serialize_by_alias=True, validate_by_name=True, validate_by_alias=True):
+class Odd(BaseModel, serialize_by_alias=True):
     kebab_name: str = Field(alias="kebab-name")
     class_: int = Field(alias="class")
     with_space: bool = Field(alias="with space")
@@ -85,21 +85,22 @@ class Odd(BaseModel, serialize_by_alias=True, validate_by_name=True, validate_by
     shape: Annotated[Circle | Square, Field(discriminator="kind")]
     pair: tuple[str, int]
     scores: dict[str, float]
-    maybe: str | None
+    maybe: str | None = None
     when: datetime
 
 
-ODD = Odd(
-    kebab_name="é",
-    class_=7,
-    with_space=True,
-    mood=Mood.SAD,
-    shape=Square(side=2.5),
-    pair=("left", 1),
-    scores={"a b": 1.5, "": 2.0},
-    maybe=None,
-    when=datetime(2026, 11, 22, 8, 30, tzinfo=UTC),
-)
+ODD_JSON: dict[str, Any] = {
+    "kebab-name": "é",
+    "class": 7,
+    "with space": True,
+    "mood": "sad",
+    "shape": {"kind": "square", "side": 2.5},
+    "pair": ["left", 1],
+    "scores": {"a b": 1.5, "": 2.0},
+    "maybe": None,
+    "when": "2026-11-22T08:30:00Z",
+}
+ODD = Odd.model_validate(ODD_JSON)
 
 MENU = FlowDef("menu", input=Order, chunk=Item, output=Menu)
 ECHO = FlowDef("echo", input=str, output=str)

@@ -5,7 +5,7 @@ In: what each cell says. Out: text. Run as a program, it writes the expected mat
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from itertools import groupby
 from pathlib import Path
 
@@ -26,6 +26,21 @@ def matrix(look: Look) -> str:
         for family, servers in groupby(SERVERS, key=lambda server: server.family)
         for line in _table(family, [server.name for server in servers], look)
     )
+
+
+def measured_matrix(cells: Iterable[tuple[str, str, str]]) -> str:
+    """The matrix of a run, from behaviours, servers and what these did; and how many cells it has."""
+    measured = {(behaviour, server): told for behaviour, server, told in cells}
+
+    def look(behaviour: str, server: str) -> Cell | None:
+        told = measured.get((behaviour, server))
+        if told is None:
+            return None
+        cell = expected(behaviour, server)
+        return cell if cell.does == told else Cell(f"**{told}**", f"Expected: {cell.does}")
+
+    count = f"{len(measured)} of {len(SERVERS) * len(BEHAVIOURS)}"
+    return f"{matrix(look)}\ncells of the interoperability matrix: {count} measured"
 
 
 def _table(family: str, servers: list[str], look: Look) -> Iterator[str]:

@@ -53,6 +53,7 @@ class Server:
         durable: whether the flows are also served with a stream manager, below "durable/".
         brief: whether they are also served below "brief/", with streams that are forgotten after a second.
         protocol: "reflection" goes to the development server of the app.
+        fragile: whether a stream that its client left disturbs those that follow.
         falsy: whether chunks of nothing, and of 0, arrive.
         describes: where the types of the flows come from: the app's own OpenAPI document, or its development
             server.
@@ -64,6 +65,7 @@ class Server:
     prefix: str = ""
     durable: bool = False
     brief: bool = False
+    fragile: bool = False
     falsy: bool = True
     protocol: Literal["callable", "reflection"] = "callable"
     describes: Literal["itself", "reflection"] | None = "reflection"

@@ -7,38 +7,54 @@ Each cell of the matrix is one test: a behaviour of `interop_behaviours.py` aske
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 
 import pytest
-from interop_behaviours import BEHAVIOURS, Lane
+
+from drivers import DRIVERS
+from interop_behaviours import BEHAVIOURS, WEARING, Lane
 from interop_expected import SERVERS, expected
 from interop_servers import App, AppError, Running, Server, start
 
-from drivers import DRIVERS
-
-Starter = Callable[[App, bool], Running]
 SOME_DRIVERS = DRIVERS[:2]  # the transport is one; what servers do differently it sees the same on trio
 
 
+class Apps:
+    """The running apps of this process, each started once, when first needed."""
+
+    def __init__(self, folders: pytest.TempPathFactory) -> None:
+        self._folders = folders
+        self._running: dict[tuple[App, bool], Running | AppError] = {}
+        self._stops: dict[tuple[App, bool], ExitStack] = {}
+
+    def get(self, app: App, *, dev: bool) -> Running:
+        """Raises: AppError: it did not start, now or when it was tried first."""
+        if (app, dev) not in self._running:
+            stack = self._stops[app, dev] = ExitStack()
+            try:
+                folder = self._folders.mktemp(app.name) / "work"
+                self._running[app, dev] = stack.enter_context(start(app, folder, dev=dev))
+            except AppError as error:
+                self._running[app, dev] = error
+        running = self._running[app, dev]
+        if isinstance(running, AppError):
+            raise running
+        return running
+
+    def stop(self, app: App, *, dev: bool) -> None:
+        """The next one who asks gets a new one."""
+        self._stops.pop((app, dev)).close()
+        del self._running[app, dev]
+
+    def close(self) -> None:
+        for stack in self._stops.values():
+            stack.close()
+
+
 @pytest.fixture(scope="session")
-def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Starter]:
-    """Starts an app, in development mode or not; once, and until the tests end."""
-    apps: dict[tuple[str, bool], Running | AppError] = {}
-    with ExitStack() as stack:
-
-        def get(app: App, dev: bool) -> Running:
-            if (app.name, dev) not in apps:
-                folder = tmp_path_factory.mktemp(app.name) / "work"
-                try:
-                    apps[app.name, dev] = stack.enter_context(start(app, folder, dev=dev))
-                except AppError as error:
-                    apps[app.name, dev] = error  # the next cell need not wait for it again
-            running = apps[app.name, dev]
-            if isinstance(running, AppError):
-                raise running
-            return running
-
-        yield get
+def apps(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Apps]:
+    with closing(Apps(tmp_path_factory)) as apps:
+        yield apps
 
 
 CELLS = [
@@ -51,12 +67,15 @@ CELLS = [
 @pytest.mark.interop
 @pytest.mark.parametrize(("server", "name"), CELLS)
 def test_a_server_does_as_the_matrix_says(
-    server: Server, name: str, running: Starter, record_property: Callable[[str, object], None]
+    server: Server, name: str, apps: Apps, record_property: Callable[[str, object], None]
 ) -> None:
-    reflects = server.protocol == "reflection"
-    twin = running(server.app, True) if server.describes == "reflection" else None
-    app = twin if reflects and twin is not None else running(server.app, False)
-    seen = [BEHAVIOURS[name](Lane(server, app, twin, driver)) for driver in SOME_DRIVERS]
+    seen: list[str] = []
+    for driver in SOME_DRIVERS:
+        twin = apps.get(server.app, dev=True) if server.describes == "reflection" else None
+        running = apps.get(server.app, dev=server.protocol == "reflection")
+        seen.append(BEHAVIOURS[name](Lane(server, running, twin, driver)))
+        if server.fragile and name in WEARING:
+            apps.stop(server.app, dev=False)
     told = seen[0] if len(set(seen)) == 1 else " | ".join(seen)
     record_property("cell", [name, server.name, told])
     assert told == expected(name, server.name).does
