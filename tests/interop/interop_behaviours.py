@@ -174,7 +174,7 @@ def content_type(lane: Lane) -> str:
 
 @behaviour
 def trace_id(lane: Lane) -> str:
-    """A trace id is told."""
+    """A stream tells its trace id."""
     with lane.client() as client, client.flow(lane.flow(MENU)).stream(Order(theme=THEME)) as stream:
         stream.result()
         return YES if stream.trace_id else "no"
