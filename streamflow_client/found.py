@@ -165,9 +165,12 @@ def _read_types(spec: FlowSpec, role: Role, schema: Schema | None) -> Types | No
 
 
 def _built(spec: FlowSpec, role: Role, types: Types | None) -> Built | None:
+    from .schema.lenient import lenient
     from .schema.runtime import build
 
-    return None if types is None else build(types, role=role, name=_class_name(spec, role))
+    if types is None:
+        return None
+    return build(types if role == "input" else lenient(types), role=role, name=_class_name(spec, role))
 
 
 def _form(built: Built | None) -> Any:

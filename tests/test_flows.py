@@ -387,6 +387,28 @@ def test_strict_is_to_the_letter_of_the_schema(driver: Driver, stub: StubServer)
 
 
 @every
+def test_an_answer_may_lack_what_is_null_and_an_input_may_not(driver: Driver, stub: StubServer) -> None:
+    fields = {"n": {"type": "integer"}, "note": {"anyOf": [{"type": "string"}, {"type": "null"}]}}
+    note = {"type": "object", "title": "Note", "properties": fields, "required": ["n", "note"]}
+    catalog = actions({"notes": {"inputSchema": note, "streamSchema": note, "outputSchema": note}})
+
+    @stub.flow("notes")
+    def notes(given: dict[str, Any], send: Send) -> Any:
+        told = {name: value for name, value in given.items() if value is not None}  # as servers in Python do
+        send(told)
+        return told
+
+    with driver.client(stub, catalog=catalog) as client:
+        with client.flows.notes.stream(n=1, note=None) as stream:
+            answers = [next(stream), stream.result()]
+        answers.append(client.with_options(strict=True).flows.notes(n=1, note=None))
+        assert [(answer.note, answer.model_dump()) for answer in answers] == [(None, {"n": 1})] * 3
+        with pytest.raises(InputValidationError, match="note: Field required"):
+            client.flows.notes(n=1)
+    assert [request.json["data"] for request in stub.requests] == [{"n": 1, "note": None}] * 2
+
+
+@every
 def test_a_broken_schema_spoils_its_own_flow_only(driver: Driver, stub: StubServer) -> None:
     catalog = actions({"menu": {"inputSchema": {"$ref": "#/nowhere"}}, "shout": {}})
     with driver.client(stub, catalog=catalog) as client:

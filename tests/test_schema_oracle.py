@@ -17,10 +17,11 @@ import jsonschema_rs
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from pydantic import TypeAdapter, ValidationError
+from pydantic import BaseModel, TypeAdapter, ValidationError
 
 from hand_picked_schemas import DRAFT_07, DRAFT_2020, HAND_PICKED, NAIVE, ON_PURPOSE_ACCEPTED
 from streamflow_client.schema.accepts import accepts
+from streamflow_client.schema.lenient import lenient
 from streamflow_client.schema.model import (
     FORMATS,
     Anything,
@@ -498,6 +499,86 @@ def test_generated_schemas_agree_with_the_oracle() -> None:
     assert min(counts["valid"], counts["invalid"]) > pairs / 5, report
     assert len(differences) <= pairs / 100, report
     assert not lost, report
+
+
+@st.composite
+def nullable_cases(draw: st.DrawFn) -> tuple[Json, list[Json]]:
+    """Schemas many of whose required fields may be null, and instances that lack some of the nulls."""
+    schema = nullable(draw(schemas()), draw)
+    make = _Make(draw, "draft-07" in schema["$schema"])
+    whole = [make.instance(schema, schema) for _ in range(5)]
+    return schema, [*whole, *(without_some_nulls(instance, draw) for instance in whole)]
+
+
+def nullable(schema: Json, draw: st.DrawFn) -> Json:
+    if isinstance(schema, list):
+        return [nullable(part, draw) for part in schema]
+    if not isinstance(schema, dict):
+        return schema
+    made = {word: nullable(part, draw) for word, part in schema.items()}
+    for name, part in made.get("properties", {}).items():
+        if isinstance(part, dict) and "default" not in part and name != "kind" and draw(st.booleans()):
+            made["properties"][name] = {"anyOf": [part, {"type": "null"}]}
+            made["required"] = [*dict.fromkeys([*made.get("required", []), name])]
+    return made
+
+
+def without_some_nulls(value: Json, draw: st.DrawFn) -> Json:
+    if isinstance(value, list):
+        return [without_some_nulls(item, draw) for item in value]
+    if isinstance(value, dict):
+        kept = {name: item for name, item in value.items() if item is not None or draw(st.booleans())}
+        return {name: without_some_nulls(item, draw) for name, item in kept.items()}
+    return value
+
+
+def with_nulls(value: Any, letter: Types) -> Any:
+    """The same value, its absent fields given as null where they have to be there to the letter."""
+    inside: Iterable[Any] = ()
+    if isinstance(value, BaseModel):
+        record = letter.definitions[type(value).__name__].type
+        assert isinstance(record, Record)
+        inside = [*vars(value).values(), *(value.model_extra or {}).values()]
+        for field in record.fields:
+            if field.required and field.python_name not in value.model_fields_set:
+                setattr(value, field.python_name, None)
+    elif isinstance(value, dict | list | tuple):
+        inside = value.values() if isinstance(value, dict) else value
+    for part in inside:
+        with_nulls(part, letter)
+    return value
+
+
+def test_what_is_read_leniently_is_read_the_same_or_lacks_nulls_alone() -> None:
+    counts = Counter[str]()
+
+    @settings(
+        max_examples=300,
+        derandomize=True,
+        database=None,
+        deadline=None,
+        suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.filter_too_much],
+    )
+    @given(nullable_cases())
+    def compare(case: tuple[Json, list[Json]]) -> None:
+        schema, instances = case
+        letter = Ours(schema)
+        ours = Ours(lenient(letter.types))
+        for instance in instances:
+            shown = f"{json.dumps(schema)}  <-  {json.dumps(instance)}"
+            if letter.is_valid(instance):
+                counts["to the letter"] += 1
+                assert repr(ours.parse(instance)) == repr(letter.parse(instance)), shown
+                assert ours.round_trip(instance) == letter.round_trip(instance), shown
+            elif ours.is_valid(instance):
+                counts["leniently"] += 1
+                assert given_back(ours.round_trip(instance), instance, frozenset({DEFAULT})), shown
+                filled = ours.adapter.dump_json(with_nulls(ours.parse(instance), letter.types), by_alias=True)
+                assert letter.is_valid(json.loads(filled)), shown
+
+    compare()
+    assert counts["to the letter"] > 1_000, counts
+    assert counts["leniently"] > 40, counts
 
 
 # ------------------------------------------------------------------------- one meaning of acceptance
