@@ -304,6 +304,7 @@ FORMS: dict[str, tuple[dict[str, Any], tuple[Any, Any, Any]]] = {
         one(ENVELOPE | {"discriminator": {"propertyName": "kind"}}),
         (A, B, C),
     ),
+    "201": (operation(json_content(BODY), {"422": events(MESSAGE), "201": events(ENVELOPE)}), (A, B, C)),
     "2XX": (operation(json_content(BODY), {"2XX": events(ENVELOPE)}), (A, B, C)),
     "default": (operation(json_content(BODY), {"default": events(ENVELOPE)}), (A, B, C)),
     "200 wins over default": (

@@ -24,7 +24,7 @@ from .document import kind
 from .flowspec import Broken, FlowSpec, checked_name, checked_schema
 from .model import Schema
 
-_SUCCESS = ("200", "2XX", "2xx", "default")
+_SUCCESS = ("200", "201", "202", "203", "2XX", "2xx", "default")
 _UNIONS = ("allOf", "anyOf", "oneOf")
 _SENT = ("data", "init")  # what a call's body may hold
 
