@@ -16,8 +16,8 @@ from pydantic import Json
 from pure_calls import LIMITS, Heard, cut_at, cuts, hear, repeatable
 from streamflow_client.call import Limits
 from streamflow_client.errors import (
-    AbortedError,
     STATUS_ERRORS,
+    AbortedError,
     ChunkValidationError,
     FlowError,
     FlowStatusError,

@@ -15,10 +15,12 @@ import typer
 
 from .. import __version__
 from .arguments import BadArgument, Server, read_call, read_headers, read_token
+from .examining.probing import FlowCall
+from .examining.report import examine
 from .exits import MEANINGS, ExitCode
 from .listing import list_flows
 from .output import JsonPrinter, Printer, TextPrinter, complain, prepare_stdout
-from .run import ending_of, run_flow
+from .run import LocalServer, ending_of, run_flow
 
 NAME = "streamflow-client"
 _CODES = "Exit codes: " + "; ".join(f"{code:d} {text}" for code, text in MEANINGS.items()) + "."
@@ -77,6 +79,18 @@ def demo() -> None:
 
 
 Url = Annotated[str, typer.Argument(metavar="URL", help="Where the server is: http://localhost:3400")]
+Local = Annotated[
+    bool,
+    typer.Option(
+        "--local",
+        help="In place of URL: the Genkit development server that runs for this folder, or the nearest above"
+        " that has one. It gets no credentials, and no proxy is asked.",
+    ),
+]
+App = Annotated[
+    str | None,
+    typer.Option(metavar="NAME", help="Where several run: --local for the one of this name or id."),
+]
 CatalogPlace = Annotated[
     str | None,
     typer.Option(
@@ -103,8 +117,12 @@ Token = Annotated[
 
 @app.command("list", epilog=_CODES)
 def list_(
-    url: Url,
+    url: Annotated[
+        str | None, typer.Argument(metavar="URL", help="Where the server is: http://localhost:3400")
+    ] = None,
     *,
+    local: Local = False,
+    app: App = None,
     as_json: Annotated[
         bool,
         typer.Option(
@@ -124,7 +142,13 @@ def list_(
     prepare_stdout(for_programs=as_json)
 
     def show() -> None:
-        list_flows(_server(url, header, auth, timeout, catalog), as_json=as_json)
+        if local or app is not None:
+            server = _local_server(app, timeout, url or header or catalog)
+        elif url is None:
+            raise BadArgument("give the server's URL, or --local")
+        else:
+            server = _server(url, header, auth, timeout, catalog)
+        list_flows(server, as_json=as_json)
 
     raise typer.Exit(_ending_of(show, JsonPrinter() if as_json else TextPrinter(alone=True)))
 
@@ -132,7 +156,9 @@ def list_(
 @app.command(epilog=_CODES)
 def run(
     url: Url,
-    flow: Annotated[str, typer.Argument(metavar="FLOW", help="The flow's name.")],
+    flow: Annotated[
+        str | None, typer.Argument(metavar="FLOW", show_default=False, help="The flow's name.")
+    ] = None,
     words: Annotated[
         list[str] | None,
         typer.Argument(
@@ -145,6 +171,8 @@ def run(
         ),
     ] = None,
     *,
+    local: Local = False,
+    app: App = None,
     as_json: Annotated[
         bool,
         typer.Option(
@@ -186,15 +214,98 @@ def run(
     streamflow-client run http://localhost:3400 menu theme=pirate dishes=3
 
     streamflow-client run http://localhost:3400 menu '{"theme": "pirate"}' --json | jq .chunk
+
+    streamflow-client run --local menu theme=pirate
     """
     prepare_stdout(for_programs=as_json)
     printer = JsonPrinter() if as_json else TextPrinter(alone=unary)
 
     def call() -> None:
-        given = read_call(flow, words or [], sys.stdin, unary=unary, resume=resume)
-        run_flow(_server(url, header, auth, timeout, catalog, protocol), given, printer)
+        told = [*([] if flow is None else [flow]), *(words or [])]
+        if local or app is not None:  # there is no URL, so every word is one further on
+            server, told = _local_server(app, timeout, header or catalog or protocol), [url, *told]
+        else:
+            server = _server(url, header, auth, timeout, catalog, protocol)
+        if not told:
+            raise BadArgument("name a flow")
+        given = read_call(told[0], told[1:], sys.stdin, unary=unary, resume=resume)
+        run_flow(server, given, printer)
 
     raise typer.Exit(_ending_of(call, printer))
+
+
+@app.command(epilog=_CODES)
+def doctor(
+    url: Url,
+    *,
+    flow: Annotated[
+        str | None,
+        typer.Option(
+            "--flow",
+            metavar="NAME",
+            show_default=False,
+            help="Run this flow, once, streamed; its stream is asked for once more by its id, if it has one,"
+            " which runs nothing. Without it nothing runs on the server.",
+        ),
+    ] = None,
+    input_: Annotated[
+        str | None,
+        typer.Option(
+            "--input",
+            metavar="JSON",
+            show_default=False,
+            help="The flow's input; a text as it stands for a flow that is known to take one.",
+        ),
+    ] = None,
+    as_json: Annotated[
+        bool,
+        typer.Option(
+            "--json",
+            help='For programs, one JSON document: {"url":…, "flow":…, "runs":0|1, "bad":0,'
+            ' "findings":[{"check":…, "verdict":"good"|"note"|"bad"|"unknown", "found":…, "advice":…,'
+            ' "facts":{…}}, …]}.',
+        ),
+    ] = False,
+    protocol: Annotated[
+        Protocol | None,
+        typer.Option(
+            show_default=False,
+            help="reflection: Genkit's development API. By default as the flow was discovered.",
+        ),
+    ] = None,
+    header: Headers = None,
+    auth: Token = None,
+    timeout: Annotated[
+        float | None,
+        typer.Option(
+            metavar="SECONDS", help="For the flow's run, by default 120. What runs nothing has 5 each."
+        ),
+    ] = None,
+    catalog: CatalogPlace = None,
+) -> None:
+    """Say what a server does to streams, and what to do about it.
+
+    Which server it is, whether chunks arrive live or buffered, whether broken streams can be resumed, pings,
+    types, credentials.
+
+    Examples:
+
+    streamflow-client doctor http://localhost:3400
+
+    streamflow-client doctor http://localhost:3400 --flow menu --input '{"theme": "pirate"}'
+    """
+    prepare_stdout(for_programs=as_json)
+    code = ExitCode.OK
+
+    def look() -> None:
+        nonlocal code
+        if flow is None and input_ is not None:
+            raise BadArgument("--input is for a flow, --flow NAME")
+        call = None if flow is None else FlowCall(flow, input_)
+        code = examine(_server(url, header, auth, timeout, catalog, protocol), call, as_json=as_json)
+
+    ended = _ending_of(look, JsonPrinter() if as_json else TextPrinter(alone=True))
+    raise typer.Exit(ended or code)
 
 
 def _server(
@@ -214,6 +325,16 @@ def _server(
         protocol=None if protocol is None else protocol.value,
         catalog=catalog,
     )
+
+
+def _local_server(app: str | None, timeout: float | None, senseless: object) -> Server:
+    """A token may stand in the environment: it is not sent. Raises: BadArgument."""
+    if senseless:
+        raise BadArgument(
+            "--local finds the server itself, speaks as that does and sends no credentials:"
+            " give no URL, --header, --catalog or --protocol with it"
+        )
+    return LocalServer("", timeout=timeout, app=app)
 
 
 def _ending_of(action: Callable[[], None], printer: Printer) -> ExitCode:

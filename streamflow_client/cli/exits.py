@@ -35,6 +35,7 @@ class ExitCode(IntEnum):
     NOT_INSTALLED = 8
     NOT_DISCOVERED = 9
     NOT_WRITTEN = 10
+    UNWELL = 11
     CTRL_C = 130  # 128 + SIGINT
     CLOSED_PIPE = 141  # 128 + SIGPIPE
     TERMINATED = 143  # 128 + SIGTERM
@@ -52,6 +53,7 @@ MEANINGS = {
     ExitCode.NOT_INSTALLED: "typer and rich are not installed",
     ExitCode.NOT_DISCOVERED: "no flows were found",
     ExitCode.NOT_WRITTEN: "the output cannot be written",
+    ExitCode.UNWELL: "doctor found something bad",
     ExitCode.CTRL_C: "Ctrl-C",
     ExitCode.CLOSED_PIPE: "the reader of the output went away",
     ExitCode.TERMINATED: "SIGTERM",

@@ -6,11 +6,11 @@ told. Out of place here: where in a response they stand, and what to do about th
 Releases of Genkit that say it otherwise, each seen on a running server:
 
 * Go 1.9 names the status of a stream's failure in the text only: `{"status": "INTERNAL_SERVER_ERROR",
-  "message": "stream flow error", "details": "NOT_FOUND: no such dish"}`. Without a stream that text is the whole
-  body, under HTTP 500.
+  "message": "stream flow error", "details": "NOT_FOUND: no such dish"}`. Without a stream that text is the
+  whole body, under HTTP 500.
 * The reflection API of Go 1.9 gives an HTTP status as `code`.
-* Reflection APIs write a status before the text, too: `"message": "NOT_FOUND: no such dish"`. That of JavaScript
-  1.6 answers a plain call with the bare `{"code": 13, "message": …, "details": …}`, under HTTP 500.
+* Reflection APIs write a status before the text, too: `"message": "NOT_FOUND: no such dish"`. That of
+  JavaScript 1.6 answers a plain call with a bare `{"code": 13, "message": …, "details": …}` of HTTP 500.
 """
 
 from __future__ import annotations

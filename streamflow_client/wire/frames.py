@@ -194,7 +194,7 @@ def _frames_of(envelope: Any) -> list[Frame]:
         return [Unknown("a bare value instead of an object")]
     found: list[Frame] = []
     failed = is_failure(envelope)
-    # A server with one model for all kinds of frames writes `{"message": {…}, "result": null, "error": null}`.
+    # One model for all kinds of frames is written as `{"message": {…}, "result": null, "error": null}`.
     message, result = envelope.get("message"), envelope.get("result")
     is_other = message is None and (failed or "result" in envelope)
     if "message" in envelope and not names_status(envelope) and not is_other:
