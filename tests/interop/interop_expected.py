@@ -82,14 +82,14 @@ GO_TREE = "Genkit Go's schemas do not tell recursion: what is below the first le
 OLD_TREE = "Genkit JS 1.6 does not tell recursion: what is below the first level is anything."
 NO_CHUNK_SCHEMA = "It does not tell the schema of chunks; declare it."
 NO_TRACE = "Neither the headers nor the frames of a stream name one."
-KEEPS_RUNNING = "It does not watch whether the client is there."
+KEEPS_RUNNING = "Nothing tells the flow that its client left."
 CALLABLE_ONLY = "A function without Genkit describes itself nowhere; declare its types."
 NO_DEV_SERVER = "Only Genkit has a development server."
 FALSY = (
     "Genkit's `action.stream()`, on which `onCallGenkit` stands, drops every falsy chunk: null, undefined, 0,"
     " false and the empty text."
 )
-NONE_ENDS = "A `None` ends the stream of chunks in Genkit Python 0.9 and 0.12; the output still comes."
+NONE_ENDS = "A `None` that the server waits for ends the stream of chunks; the output still comes."
 NEEDS_DATA = "A body without `data` is refused: `flow(None)` is for it."
 PUBLIC_LOST = (
     "The plugins send the error's cause instead, of which a `PublicError` has none: status `INTERNAL`,"
@@ -106,12 +106,17 @@ NO_KEEP_ALIVE = "Flask's server closes every connection."
 EXCLUDES_NONE = "It leaves out what is null, against its own schema; declare such a field with a default."
 DEV = "The reflection API is for development: it asks for no key."
 DEV_TEXT = "The reflection API is for development: it hides nothing."
-DEV_DETAILS = "The details hold a stack and a trace instead of the flow's own."
+DEV_DETAILS = (
+    "The details hold a trace or a stack: in Python beside the flow's own, elsewhere instead of them."
+)
 NEXT_ABORTS = (
     "The handler aborts the run when its client leaves, a durable one, too; a flow that does not watch its"
     " signal goes on. What came before is replayed, and then the error of the abort."
 )
-SSE_CRASH = "An error in FastAPI's event stream breaks the response off; the chunk sent last is lost, too."
+SSE_CRASH = (
+    "An error in FastAPI's event stream tells nothing: the body ends; right behind a chunk it breaks off, and"
+    " that chunk is lost."
+)
 OLD_CANCEL = "Genkit JS 1.6 has no `cancelAction`."
 
 # --- the cells ---------------------------------------------------------------------------------------
