@@ -31,10 +31,10 @@ test: $(VENV)/developed ## run every test that needs only Python, with branch co
 faults: $(VENV)/developed $(PROXIES)/installed ## the long proofs: fault matrix, callers' HTTP clients, cuts, proxies
 	@STREAMFLOW_PROXIES=$(PROXIES) $(BIN)/python -m pytest -n 3 --dist worksteal -m faults $(PYTEST_ARGS)
 
-# A server with all its streams stays on one worker.
+# Each app runs on one worker: tests/interop/interop_schedule.py.
 interop: $(VENV)/developed ## every behaviour of every real server (Go, Node and their packages)
 	@PYTHON=$(CURDIR)/$(BIN)/python bash tests/interop/install.sh $(INTEROP)
-	@STREAMFLOW_INTEROP=$(INTEROP) $(BIN)/python -m pytest -n 2 --dist loadgroup -m interop tests/interop $(PYTEST_ARGS)
+	@STREAMFLOW_INTEROP=$(INTEROP) $(BIN)/python -m pytest -n 2 --dist loadscope -m interop tests/interop $(PYTEST_ARGS)
 
 soak: $(VENV)/developed ## 30,000 streams, some faulty, some cancelled: leaks, memory (STREAMS=… SECONDS=…)
 	@$(BIN)/python tests/soak.py --streams $(STREAMS) --seconds $(SECONDS)

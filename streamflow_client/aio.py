@@ -504,29 +504,32 @@ class _Finder:
         return found.of(AsyncDiscoveredFlow)(self.http, self.settings, found)
 
     async def _search(self, ends: float | None) -> Catalog:
-        return await self.follow(self.discovery.search(self.settings), ends)
+        return await _follow(self.discovery.search(self.settings), self.http, self.settings, ends)
 
-    async def follow(self, search: Generator[str, bytes | FlowError | None, T], ends: float | None) -> T:
-        """Where a search leads that says where to look next."""
-        answer: bytes | FlowError | None = None
-        while True:
-            try:
-                url = search.send(answer)
-            except StopIteration as end:
-                return cast("T", end.value)
-            answer = await self._read(url, ends)
 
-    async def _read(self, url: str, ends: float | None) -> bytes | FlowError:
-        session = calls.document_session(self.settings, url, ends)
+async def _follow(
+    search: Generator[str, bytes | FlowError | None, T], http: Http, settings: Settings, ends: float | None
+) -> T:
+    """Where a search leads that says where to look next."""
+    answer: bytes | FlowError | None = None
+    while True:
         try:
-            return await AsyncFlowStream(self.http, self.settings, session, lambda _: session).result()
-        except FlowError as error:
-            return error
+            url = search.send(answer)
+        except StopIteration as end:
+            return cast("T", end.value)
+        answer = await _read(url, http, settings, ends)
+
+
+async def _read(url: str, http: Http, settings: Settings, ends: float | None) -> bytes | FlowError:
+    session = calls.document_session(settings, url, ends)
+    try:
+        return await AsyncFlowStream(http, settings, session, lambda _: session).result()
+    except FlowError as error:
+        return error
 
 
 async def _find_local(folder: Folder | None, app: str | None) -> DevServer:
     """Raises: DiscoveryError."""
-    settings = settings_for_asking()
     async with aclosing(Http(None, direct_async_http_client)) as http:
-        finder = _Finder(http, settings, Discovery(settings.base, settings.protocol, None))
-        return await finder.follow(find_server(folder, app), monotonic() + SEARCH_SECONDS)
+        ends = monotonic() + SEARCH_SECONDS
+        return await _follow(find_server(folder, app), http, settings_for_asking(), ends)

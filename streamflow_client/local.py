@@ -72,6 +72,10 @@ class DevServer:
         return self.url + ACTIONS
 
     @property
+    def port(self) -> str:
+        return self.url.rsplit(":", 1)[1]
+
+    @property
     def bases(self) -> list[str]:
         """Where to look for it: addresses, never a name that has to be resolved."""
         place, port = self.url.rsplit(":", 1)
@@ -81,7 +85,7 @@ class DevServer:
     @property
     def ids(self) -> list[str]:
         """What it may answer to: GENKIT_RUNTIME_ID changes what it writes, not what it wants."""
-        own = [] if self.pid is None else [f"{self.pid}-{self.url.rsplit(':', 1)[1]}"]
+        own = [] if self.pid is None else [f"{self.pid}-{self.port}"]
         return list(dict.fromkeys([self.id, *own]))
 
     def __str__(self) -> str:
@@ -158,7 +162,7 @@ def find_server(folder: Folder | None, app: str | None) -> Generator[str, Answer
         DiscoveryError: none runs, or several do; the message tells each.
     """
     runtimes = read_runtimes(folder)
-    survey = yield from surveyed(runtimes)
+    survey = yield from surveyed(runtimes, app)
     return _chosen(runtimes, survey, app)
 
 
@@ -300,13 +304,13 @@ def _loopback(host: str) -> str | None:
 _State = Literal["running", "silent", "stale"]
 
 
-def surveyed(runtimes: Runtimes) -> Generator[str, Answer, Survey]:
+def surveyed(runtimes: Runtimes, app: str | None = None) -> Generator[str, Answer, Survey]:
     """Ask each, as Genkit's own tools do: by its id, which another server on its port does not have.
 
     Yields addresses; is sent what each answers, or the error of asking.
     """
     survey = Survey()
-    for server in runtimes.servers:
+    for server in _meant_first(runtimes.servers, app):
         taken = {each.url for each in (*survey.running, *survey.silent)}
         if not taken.isdisjoint(server.bases):  # Python's servers answer to any id
             survey.stale.append(f"{shown(server.file.name, 100)}: a newer file names its port, too")
@@ -319,6 +323,12 @@ def surveyed(runtimes: Runtimes) -> Generator[str, Answer, Survey]:
         else:
             survey.stale.append(f"{shown(server.file.name, 100)}: {why}")
     return survey
+
+
+def _meant_first(servers: list[DevServer], app: str | None) -> list[DevServer]:
+    """Silent ones may use up the time for all. Of one port the newest file stays the first."""
+    ports = {each.port for each in servers if app is not None and app in (each.name, each.id)}
+    return sorted(servers, key=lambda each: each.port not in ports)
 
 
 def _asked(server: DevServer) -> Generator[str, Answer, tuple[_State, str, str]]:

@@ -427,29 +427,32 @@ class _Finder:
         return found.of(DiscoveredFlow)(self.http, self.settings, found)
 
     def _search(self, ends: float | None) -> Catalog:
-        return self.follow(self.discovery.search(self.settings), ends)
+        return _follow(self.discovery.search(self.settings), self.http, self.settings, ends)
 
-    def follow(self, search: Generator[str, bytes | FlowError | None, T], ends: float | None) -> T:
-        """Where a search leads that says where to look next."""
-        answer: bytes | FlowError | None = None
-        while True:
-            try:
-                url = search.send(answer)
-            except StopIteration as end:
-                return cast("T", end.value)
-            answer = self._read(url, ends)
 
-    def _read(self, url: str, ends: float | None) -> bytes | FlowError:
-        session = calls.document_session(self.settings, url, ends)
+def _follow(
+    search: Generator[str, bytes | FlowError | None, T], http: Http, settings: Settings, ends: float | None
+) -> T:
+    """Where a search leads that says where to look next."""
+    answer: bytes | FlowError | None = None
+    while True:
         try:
-            return FlowStream(self.http, self.settings, session, lambda _: session).result()
-        except FlowError as error:
-            return error
+            url = search.send(answer)
+        except StopIteration as end:
+            return cast("T", end.value)
+        answer = _read(url, http, settings, ends)
+
+
+def _read(url: str, http: Http, settings: Settings, ends: float | None) -> bytes | FlowError:
+    session = calls.document_session(settings, url, ends)
+    try:
+        return FlowStream(http, settings, session, lambda _: session).result()
+    except FlowError as error:
+        return error
 
 
 def _find_local(folder: Folder | None, app: str | None) -> DevServer:
     """Raises: DiscoveryError."""
-    settings = settings_for_asking()
     with closing(Http(None, direct_http_client)) as http:
-        finder = _Finder(http, settings, Discovery(settings.base, settings.protocol, None))
-        return finder.follow(find_server(folder, app), monotonic() + SEARCH_SECONDS)
+        ends = monotonic() + SEARCH_SECONDS
+        return _follow(find_server(folder, app), http, settings_for_asking(), ends)

@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import settings
@@ -30,6 +31,16 @@ def capture() -> Callable[[str], bytes]:
         return (CAPTURES / name).read_bytes()
 
     return read
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """`--dist loadscope` is by apps here: `make interop`."""
+    if config.getvalue("dist") != "loadscope":
+        return None
+    from interop_schedule import ByApp
+
+    return ByApp(config, log)
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

@@ -384,6 +384,10 @@ IN_DETAILS = "stream flow error"
         ),
         ({"status": "INTERNAL", "message": IN_DETAILS}, Failure("INTERNAL", IN_DETAILS)),
         (
+            {"status": "INTERNAL", "message": IN_DETAILS, "details": ""},
+            Failure("INTERNAL", IN_DETAILS, ""),
+        ),
+        (
             {"status": "INTERNAL", "message": IN_DETAILS, "details": {"a": 1}},
             Failure("INTERNAL", IN_DETAILS, {"a": 1}),
         ),

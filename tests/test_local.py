@@ -497,6 +497,21 @@ def test_who_says_nothing_may_be_there_and_is_not_decided_for(
 
 
 @each_driver
+def test_silent_ones_do_not_use_up_the_time_of_the_one_that_is_meant(
+    driver: Driver, start: Start, put: Put, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for module in (sync, aio):
+        monkeypatch.setattr(module, "SEARCH_SECONDS", 1.0)
+    put(start().url, name="awake")
+    for _ in range(3):
+        paused = start()
+        paused.always(HEALTH, faults.delay_headers(3600))
+        put(paused.url, name="paused")
+    with local_client(driver, tmp_path, app="awake") as client:
+        assert client.flow("shout")("hi") == "HI"
+
+
+@each_driver
 def test_who_answers_for_ever_is_given_up(
     driver: Driver, start: Start, put: Put, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -28,6 +28,7 @@ __all__ = [
     "failure_of",
     "is_coded",
     "is_failure",
+    "named_status",
     "names_status",
     "reflected_failure",
     "status_of_http",
@@ -93,7 +94,13 @@ def names_status(value: Any) -> bool:
 
 def is_coded(value: dict[str, Any]) -> bool:
     """`{"code": 13, "message": …}`, with a gRPC number."""
-    return isinstance(value.get("message"), str) and _status_name(value.get("code")) in GRPC_CODES
+    code = value.get("code")
+    return isinstance(value.get("message"), str) and isinstance(code, int) and _status_name(code) is not None
+
+
+def named_status(inner: dict[str, Any]) -> str | None:
+    """What a failure's own status or code says, in the server's word; None where it has neither."""
+    return _status_name(inner.get("status")) or _status_name(inner.get("code"))
 
 
 def failure_of(value: Any, status: str = "UNKNOWN") -> Failure:
@@ -101,14 +108,14 @@ def failure_of(value: Any, status: str = "UNKNOWN") -> Failure:
     inner = value.get("error", value) if is_object(value) else value
     if not is_object(inner):
         return Failure(status, _text(inner))
-    details = inner.get("details")
+    details, told = inner.get("details"), named_status(inner) or status
     failure = Failure(
-        status=_status_name(inner.get("status")) or _status_name(inner.get("code")) or status,
+        status=_OTHER_NAMES.get(told, told),
         message=_text(inner.get("message")),
         details=details,
         trace_id=trace_id_of(details),
     )
-    if failure.message == _TEXT_IN_DETAILS and isinstance(details, str):
+    if failure.message == _TEXT_IN_DETAILS and isinstance(details, str) and details:
         return told_by_text(replace(failure, message=details, details=None))
     return failure
 
@@ -142,7 +149,7 @@ def status_of_http(http_status: int) -> str:
 def _status_name(told: Any) -> str | None:
     """A name as it is; a gRPC number by its name. An HTTP status is neither, and OK no failure."""
     if isinstance(told, str):
-        return _OTHER_NAMES.get(told, told) or None
+        return told or None
     is_code = isinstance(told, int) and not isinstance(told, bool) and 0 < told < len(GRPC_CODES)
     return GRPC_CODES[told] if is_code else None
 

@@ -16,7 +16,16 @@ from typing import Any
 
 from ..jsonvalues import is_list, is_object, read_json
 from ..text import shown
-from .failures import GRPC_CODES, Failure, failure_of, is_coded, names_status, status_of_http, told_by_text
+from .failures import (
+    GRPC_CODES,
+    Failure,
+    failure_of,
+    is_coded,
+    named_status,
+    names_status,
+    status_of_http,
+    told_by_text,
+)
 from .frames import Malformed
 
 # No gRPC code becomes one of these, so the HTTP layer in front of the flow said it.
@@ -56,15 +65,12 @@ def refusal_of(status: int, reason: str, body: bytes) -> Refusal:
     never_ran = status < 500 and (
         page or status in _NEVER_FLOWS or (status == 404 and _is_no_route(value, text))
     )
-    if value is not None and is_coded(value):
-        failure = replace(failure_of(value), message=message)
-    else:
-        failure = Failure(status_of_http(status), message, details=value)
-    return Refusal(
-        failure if page else told_by_text(failure),
-        from_flow=False,
-        may_have_run=not never_ran,
-    )
+    failure = Failure(status_of_http(status), message, details=value)
+    if value is None and not page:
+        failure = told_by_text(failure)
+    elif value is not None and status == 500 and is_coded(value):  # elsewhere a small number may be anyone's
+        failure = told_by_text(replace(failure_of(value), message=message))
+    return Refusal(failure, from_flow=False, may_have_run=not never_ran)
 
 
 def _from_flow(value: dict[str, Any]) -> bool:
@@ -72,7 +78,7 @@ def _from_flow(value: dict[str, Any]) -> bool:
     inner = value.get("error")
     if not is_object(inner):
         return names_status(value)
-    return failure_of(value, "").status in GRPC_CODES
+    return named_status(inner) in GRPC_CODES[1:]
 
 
 def _told(value: dict[str, Any]) -> str:

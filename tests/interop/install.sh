@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Installs the apps of the interoperability suite: exact versions, into the folder it is given and nowhere else.
+# Installs the apps of the interoperability suite into the folder it is given and nowhere else. Versions are exact
+# in Go and Python; in JavaScript those of what the manifests name, while npm chooses what these need in turn.
 # In: a folder. Out: an app in each of its folders, as `interop_expected.py` starts them. What an app needs is
 # said by the app's own `install.sh`. An app that is installed, and unchanged since, is left alone.
 set -euo pipefail
@@ -14,9 +15,10 @@ done
 
 install_app() { # its folder in apps/, its folder in the target, words for its own install.sh
     local app=$1 folder=$target/$2 sources
-    sources=$(find "$app" js/*.cjs -type f -print0 | sort -zu | xargs -0 cat | cksum) # firebase shares js flows
+    # With their names; firebase shares the flows of js.
+    sources=$(find "$app" js/*.cjs -type f -not -path '*/__pycache__/*' -print0 | sort -zu | xargs -0 cksum | cksum)
     [[ -f $folder.installed && $(<"$folder.installed") == "$sources" ]] && return
-    rm -rf "$folder" "$folder.installed"
+    rm -f "$folder.installed" # the folder stays: where only sources changed, its packages are kept
     echo "Installing the interop app $2 …" >&2
     bash "$app/install.sh" "${@:3}" "$folder" >"$folder.log" 2>&1 ||
         { echo "error: the interop app $2 could not be installed:" >&2; tail -n 40 "$folder.log" >&2; return 1; }
@@ -29,6 +31,7 @@ install_app() { # its folder in apps/, its folder in the target, words for its o
     install_app go go-older older
 ) &
 compiling=$!
+trap 'wait "$compiling" || true' EXIT # however this one ends, nothing goes on writing behind it
 for variant in express express-cjs express-older next; do install_app js "$variant" "$variant"; done
 install_app firebase firebase
 for variant in fastapi flask older plain-fastapi; do install_app python "python-$variant" "$variant"; done

@@ -119,11 +119,13 @@ def start(app: App, folder: Path, *, dev: bool) -> Iterator[Running]:
         (folder / root).write_text({"package.json": "{}", "go.mod": "module work\n"}[root])
     command = [word.replace("{app}", str(place)) for word in app.command]
     told = folder / "printed.txt"
-    environment = os.environ | {"PORT": "0", "NODE_ENV": "production", "PYTHONUNBUFFERED": "1"}
-    environment.pop("GENKIT_ENV", None)
+    # Whoever runs the tests may do so under Genkit's own tools: their ids and ports are not the app's.
+    surroundings = {name: value for name, value in os.environ.items() if not name.startswith("GENKIT_")}
+    environment = surroundings | {"PORT": "0", "NODE_ENV": "production", "PYTHONUNBUFFERED": "1"}
     if dev:
         environment |= {"GENKIT_ENV": "dev", "NODE_ENV": "development"}
-        # Else each takes the first free port from 3100 on, and two that start together take the same.
+        # For Go: else two that start together may take the same port from 3100 on. Python takes any free one;
+        # JavaScript does not look at this.
         environment["GENKIT_REFLECTION_PORT"] = str(_free_port())
     with ExitStack() as stack:
         errors = stack.enter_context(told.open("wb"))
@@ -135,28 +137,32 @@ def start(app: App, folder: Path, *, dev: bool) -> Iterator[Running]:
             stdout=subprocess.PIPE,
             stderr=errors,
         )
-        stack.callback(_stop, process)
-        port = _port_of(process)
+        printing = _Printing(process)
+        stack.callback(_stop, process, printing)
+        port = printing.port()
         if port is None:
-            raise AppError(
-                f"{app.name} does not listen; it printed:\n{told.read_text(errors='replace')[-4000:]}"
-            )
+            raise _no_start(f"{app.name} does not listen", told)
         running = Running(app, f"http://127.0.0.1:{port}", folder)
         stack.callback(running.http.close)
         if dev:
             running.reflection = _reflection_of(process, folder)
+            if running.reflection is None:
+                raise _no_start(f"{app.name} names no development server in .genkit/runtimes", told)
         yield running
 
 
-def _stop(process: subprocess.Popen[bytes]) -> None:
+def _no_start(what: str, errors: Path) -> AppError:
+    return AppError(f"{what}; it complained:\n{errors.read_text(errors='replace')[-4000:]}")
+
+
+def _stop(process: subprocess.Popen[bytes], printing: _Printing) -> None:
     process.terminate()
     try:
         process.wait(5)
     except subprocess.TimeoutExpired:  # open streams keep some servers
         process.kill()
         process.wait()
-    if process.stdout is not None:
-        process.stdout.close()
+    printing.close()
 
 
 def _free_port() -> int:
@@ -165,34 +171,45 @@ def _free_port() -> int:
         return port
 
 
-def _port_of(process: subprocess.Popen[bytes]) -> int | None:
-    """What the app says; then its output is read on, so that it never blocks."""
-    said = Event()
-    ports: list[int] = []
+class _Printing:
+    """An app's standard output: it tells the port once, and is read on, so that the app never blocks."""
 
-    def read() -> None:
+    def __init__(self, process: subprocess.Popen[bytes]) -> None:
         assert process.stdout is not None
-        for line in process.stdout:
-            if line.startswith(LISTENING) and not ports:
-                ports.append(int(line.removeprefix(LISTENING)))
-                said.set()
-        said.set()
+        self._stdout = process.stdout
+        self._said = Event()
+        self._port: int | None = None
+        self._reader = Thread(target=self._read, daemon=True)
+        self._reader.start()
 
-    Thread(target=read, daemon=True).start()
-    said.wait(PATIENCE)
-    return ports[0] if ports else None
+    def port(self) -> int | None:
+        """None where the app ends, or a minute passes, before it listens."""
+        self._said.wait(PATIENCE)
+        return self._port
+
+    def close(self) -> None:
+        """Once the app has ended. Nobody may close a file that is being read."""
+        self._reader.join(PATIENCE)
+        self._stdout.close()
+
+    def _read(self) -> None:
+        for line in self._stdout:
+            if line.startswith(LISTENING) and self._port is None:
+                self._port = int(line.removeprefix(LISTENING))
+                self._said.set()
+        self._said.set()
 
 
-def _reflection_of(process: subprocess.Popen[bytes], folder: Path) -> str:
-    """The address that the app wrote down, once it answers."""
+def _reflection_of(process: subprocess.Popen[bytes], folder: Path) -> str | None:
+    """The address that the app wrote down, once its flows can be asked for there."""
     ends = monotonic() + PATIENCE
     while monotonic() < ends and process.poll() is None:
         for file in (folder / ".genkit" / "runtimes").glob("*.json"):
             try:
                 url: str = json.loads(file.read_text())["reflectionServerUrl"]
-                httpx.get(f"{url}/api/actions", trust_env=False)
-            except (OSError, ValueError, KeyError, httpx.TransportError):
+                httpx.get(f"{url}/api/actions", trust_env=False).raise_for_status()
+            except (OSError, ValueError, KeyError, httpx.HTTPError):
                 continue
             return url
         Event().wait(0.05)
-    raise AppError("no development server in .genkit/runtimes")
+    return None

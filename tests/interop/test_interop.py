@@ -47,8 +47,9 @@ class Apps:
         del self._running[app, dev]
 
     def close(self) -> None:
-        for stack in self._stops.values():
-            stack.close()
+        with ExitStack() as every:  # one that cannot be stopped must not keep the others
+            for stack in self._stops.values():
+                every.callback(stack.close)
 
 
 @pytest.fixture(scope="session")
@@ -57,11 +58,7 @@ def apps(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Apps]:
         yield apps
 
 
-CELLS = [
-    pytest.param(server, name, id=f"{server.name}-{name}", marks=pytest.mark.xdist_group(server.app.name))
-    for server in SERVERS
-    for name in BEHAVIOURS
-]
+CELLS = [pytest.param(server, name, id=f"{server.name}-{name}") for server in SERVERS for name in BEHAVIOURS]
 
 
 @pytest.mark.interop
@@ -73,9 +70,11 @@ def test_a_server_does_as_the_matrix_says(
     for driver in SOME_DRIVERS:
         twin = apps.get(server.app, dev=True) if server.describes == "reflection" else None
         running = apps.get(server.app, dev=server.protocol == "reflection")
-        seen.append(BEHAVIOURS[name](Lane(server, running, twin, driver)))
-        if server.fragile and name in WEARING:
-            apps.stop(server.app, dev=False)
+        try:
+            seen.append(BEHAVIOURS[name](Lane(server, running, twin, driver)))
+        finally:
+            if server.fragile and name in WEARING:
+                apps.stop(server.app, dev=False)
     told = seen[0] if len(set(seen)) == 1 else " | ".join(seen)
     record_property("cell", [name, server.name, told])
     assert told == expected(name, server.name).does

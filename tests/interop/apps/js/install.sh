@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # Installs one JavaScript app.
 # In: VARIANT (express, express-cjs, express-older, next) and TARGET, a folder.
-# Out: TARGET holds the sources and their exact dependencies, the folder above it the npm cache; how to start
-# the app is printed. Nothing is written elsewhere. Where the manifest is unchanged, only sources are copied.
+# Out: TARGET holds the sources and their dependencies, the folder above it the npm cache. Nothing is written
+# elsewhere. Where the manifest is unchanged, only sources are copied.
 set -euo pipefail
 
 fail() {
@@ -12,10 +12,9 @@ fail() {
 
 [ $# -eq 2 ] || fail "usage: install.sh express|express-cjs|express-older|next TARGET"
 case $1 in
-    express) manifest=express sources=express start=express.mjs ;;
-    express-cjs) manifest=express sources=express start=express.cjs ;; # may share express's TARGET
-    express-older) manifest=express-older sources=express start=express.cjs ;;
-    next) manifest=next sources=next start=next.mjs ;;
+    express | express-cjs) manifest=express sources=express ;;
+    express-older) manifest=express-older sources=express ;;
+    next) manifest=next sources=next ;;
     *) fail "no variant '$1': express, express-cjs, express-older, next" ;;
 esac
 for tool in node npm; do
@@ -42,4 +41,3 @@ if ! cmp -s "$here/$manifest/package.json" "$target/installed.json"; then
     cp "$target/package.json" "$target/installed.json"
 fi
 cp "$here"/*.cjs "$here/$sources"/*.?js "$target/"
-echo "$target: node $start"
