@@ -29,8 +29,7 @@ GENERATED = {
     "node_modules",
 }
 LOCK_FILES = re.compile(
-    r"(uv|poetry|pdm|Pipfile|yarn)\.lock|pylock.*\.toml|package-lock\.json|npm-shrinkwrap\.json"
-    r"|pnpm-lock\.yaml"
+    r"(uv|poetry|pdm|Pipfile|yarn)\.lock|pylock.*\.toml|npm-shrinkwrap\.json|pnpm-lock\.yaml"
 )
 # The brackets keep this file from matching itself.
 REGISTRIES = re.compile(
@@ -115,7 +114,11 @@ def test_no_path_of_a_machine() -> None:
 
 
 def test_no_lock_file() -> None:
-    assert [file for file in tracked() if LOCK_FILES.fullmatch(file.name)] == []
+    files = tracked()
+    assert [file for file in files if LOCK_FILES.fullmatch(file.name)] == []
+    # npm can leave addresses out: `npm install --package-lock-only --omit-lockfile-registry-resolved`
+    locked = [file.read_text("utf-8") for file in files if file.name == "package-lock.json"]
+    assert not any('"resolved"' in text or "://" in text for text in locked)
 
 
 def test_the_version_stands_in_one_place() -> None:

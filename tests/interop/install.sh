@@ -1,6 +1,5 @@
 #!/usr/bin/env bash
-# Installs the apps of the interoperability suite into the folder it is given and nowhere else. Versions are exact
-# in Go and Python; in JavaScript those of what the manifests name, while npm chooses what these need in turn.
+# Installs the apps of the interoperability suite: exact versions, into the folder it is given and nowhere else.
 # In: a folder. Out: an app in each of its folders, as `interop_expected.py` starts them. What an app needs is
 # said by the app's own `install.sh`. An app that is installed, and unchanged since, is left alone.
 set -euo pipefail

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# In: TARGET, a folder to fill. Out: in it, this app and its packages, in the versions of package.json; beside
+# In: TARGET, a folder to fill. Out: in it, this app and its packages, in the versions of package-lock.json; beside
 # it, a cache of npm's. Nothing else is written, so HOME may be empty. Not here: how the app is started.
 set -euo pipefail
 
@@ -17,9 +17,12 @@ done
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 mkdir -p "$1"
 target=$(cd "$1" && pwd)
-cp "$here"/package.json "$here"/*.mjs "$here"/../js/flows.cjs "$target"/
+cp "$here"/package*.json "$here"/*.mjs "$here"/../js/flows.cjs "$target"/
 cd "$target"
+cmp -s "$here/package-lock.json" installed.json && exit
+rm -f installed.json
 # No optional packages: they are Firestore, storage and telemetry of Google Cloud, two thirds of the whole.
 # One that Genkit calls optional and always imports stands in package.json.
-npm install --cache "$(dirname "$target")/npm-cache" --no-package-lock --omit-lockfile-registry-resolved \
-  --no-audit --no-fund --omit=dev --omit=optional --ignore-scripts --no-update-notifier --loglevel=error
+npm install --no-save --cache "$(dirname "$target")/npm-cache" --omit=dev --omit=optional --ignore-scripts \
+  --no-audit --no-fund --no-update-notifier --loglevel=error
+cp "$here/package-lock.json" installed.json

@@ -2,7 +2,7 @@
 # Installs one JavaScript app.
 # In: VARIANT (express, express-cjs, express-older, next) and TARGET, a folder.
 # Out: TARGET holds the sources and their dependencies, the folder above it the npm cache. Nothing is written
-# elsewhere. Where the manifest is unchanged, only sources are copied.
+# elsewhere. Where the lock file is unchanged, only sources are copied.
 set -euo pipefail
 
 fail() {
@@ -28,16 +28,16 @@ mkdir -p "$2"
 target=$(cd "$2" && pwd)
 
 # Scripts of dependencies are not run: none of these needs them. Optional ones are left out, hundreds of
-# megabytes: exporters of a telemetry that no test uses, and Next's native compiler and image library.
-if ! cmp -s "$here/$manifest/package.json" "$target/installed.json"; then
-    rm -rf "$target/node_modules" "$target/installed.json"
-    cp "$here/$manifest/package.json" "$target/package.json"
+# megabytes: exporters of a telemetry that no test uses, and Next's native compiler and image library. (Not
+# `npm ci`: it wants these in the lock file, also those that the registry has no more.)
+if ! cmp -s "$here/$manifest/package-lock.json" "$target/installed.json"; then
+    rm -rf "$target/installed.json"
+    cp "$here/$manifest"/package*.json "$target/"
     (
         cd "$target"
-        npm install --cache "$(dirname "$target")/npm-cache" --omit=dev --omit=optional --ignore-scripts \
-            --no-package-lock --omit-lockfile-registry-resolved \
+        npm install --no-save --cache "$(dirname "$target")/npm-cache" --omit=dev --omit=optional --ignore-scripts \
             --no-audit --no-fund --no-update-notifier --loglevel=error
     ) >&2
-    cp "$target/package.json" "$target/installed.json"
+    cp "$here/$manifest/package-lock.json" "$target/installed.json"
 fi
 cp "$here"/*.cjs "$here/$sources"/*.?js "$target/"
