@@ -196,8 +196,8 @@ def _frames_of(envelope: Any) -> list[Frame]:
     failed = is_failure(envelope)
     # One model for all kinds of frames is written as `{"message": {…}, "result": null, "error": null}`.
     message, result = envelope.get("message"), envelope.get("result")
-    is_other = message is None and (failed or "result" in envelope)
-    if "message" in envelope and not names_status(envelope) and not is_other:
+    has_no_chunk = message is None and (failed or "result" in envelope)
+    if "message" in envelope and not names_status(envelope) and not has_no_chunk:
         found.append(to_json(message))
     if failed:
         found.append(failure_of(envelope))

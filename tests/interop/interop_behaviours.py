@@ -546,6 +546,8 @@ def resuming(lane: Lane) -> str:
             assert lane.settled(run) == {"runs": 1, "sent": n, "ended": "finished"}
             return "resumed, one run"
         case FlowStatusError():
+            assert failure.timeline is not None
+            assert len(failure.timeline.attempts) == 2
             return f"replayed, then {failure.status}"
         case _:
             assert (failure.ticket, failure.work_may_have_run, failure.received) == (None, True, len(chunks))
@@ -575,18 +577,17 @@ def another_process(lane: Lane) -> str:
     """Another process goes on where this one left."""
     if not lane.server.durable:
         return "no stream manager"
-    run, n = uuid4().hex, 12
+    run, n = uuid4().hex, 40
     flow = lane.flow(SLOW, under="durable/")
     with lane.client() as client, client.flow(flow).stream({"run": run, "n": n}) as stream:
         assert [next(stream) for _ in range(3)] == [0, 1, 2]
         ticket = str(stream.ticket())
-        with lane.client() as other:
-            rest = other.flow(flow).resume(stream.stream_id)
-            assert chunks_of(rest) == list(range(n))
-            rest.close()
-    command = [sys.executable, "-c", OTHER_PROCESS, lane.url, flow.name, ticket]
-    done = subprocess.run(command, capture_output=True, check=True, timeout=PATIENCE)
-    assert json.loads(done.stdout) == {"chunks": list(range(3, n)), "result": n}
+        command = [sys.executable, "-c", OTHER_PROCESS, lane.url, flow.name, ticket]
+        with subprocess.Popen(command, stdout=subprocess.PIPE) as other:  # the flow runs on meanwhile
+            with lane.client() as second:
+                assert chunks_of(second.flow(flow).resume(stream.stream_id)) == list(range(n))
+            told, _ = other.communicate(timeout=PATIENCE)
+    assert json.loads(told) == {"chunks": list(range(3, n)), "result": n}
     assert lane.settled(run) == {"runs": 1, "sent": n, "ended": "finished"}
     return YES
 
