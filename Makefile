@@ -33,7 +33,7 @@ faults: $(VENV)/developed $(PROXIES)/installed ## the long proofs: fault matrix,
 
 # Each app runs on one worker: tests/interop/interop_schedule.py.
 interop: $(VENV)/developed ## every behaviour of every real server (Go, Node and their packages)
-	@PYTHON=$(CURDIR)/$(BIN)/python bash tests/interop/install.sh $(INTEROP)
+	@PYTHON="$(CURDIR)/$(BIN)/python" bash tests/interop/install.sh $(INTEROP)
 	@STREAMFLOW_INTEROP=$(INTEROP) $(BIN)/python -m pytest -n 2 --dist loadscope -m interop tests/interop $(PYTEST_ARGS)
 
 soak: $(VENV)/developed ## 30,000 streams, some faulty, some cancelled: leaks, memory (STREAMS=… SECONDS=…)
@@ -51,7 +51,7 @@ format: $(VENV)/developed ## rewrite the code in the project's format
 	@$(BIN)/ruff check --quiet --fix
 
 clean: ## remove .venv and everything generated
-	@rm -rf $(VENV) build dist htmlcov .coverage .coverage.* .hypothesis .mypy_cache .pytest_cache .ruff_cache
+	@rm -rf $(VENV) $(PROXIES) $(INTEROP) build dist htmlcov .coverage .coverage.* .hypothesis .mypy_cache .pytest_cache .ruff_cache
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # A file in .venv says which set-up is done; a newer pyproject.toml asks for it again.

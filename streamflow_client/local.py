@@ -89,7 +89,9 @@ class DevServer:
         return list(dict.fromkeys([self.id, *own]))
 
     def __str__(self) -> str:
-        told = (None if self.pid is None else f"pid {self.pid}", self.genkit_version, self.file.name)
+        own_id = f"id {self.id!r}" if self.name else None  # two runs of one app have one name
+        pid = None if self.pid is None else f"pid {self.pid}"
+        told = (own_id, pid, self.genkit_version, self.file.name)
         known_as = shown(repr(self.name or self.id), 50)
         return f"{known_as} at {self.url} ({', '.join(shown(each, 100) for each in told if each)})"
 

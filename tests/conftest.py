@@ -8,6 +8,8 @@ from typing import Any
 import pytest
 from hypothesis import settings
 
+pytest.register_assert_rewrite("interop_behaviours")  # else its failures say no more than "AssertionError"
+
 CAPTURES = Path(__file__).parent / "captures"
 
 # A property holds or fails whatever the speed of the machine. All else is Hypothesis's default:

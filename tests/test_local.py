@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import socket
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -550,7 +551,7 @@ def test_several_servers_are_told_and_one_is_chosen_by_name_or_id(
     assert told == (
         f"several Genkit dev servers run ({tmp_path / RUNTIMES}:"
         f" 'id-2' at {bank.url} (pid 12, go/1.4.0, 2.json);"
-        f" 'shop' at {shop.url} (pid 11, nodejs/1.42.0, 1.json)):"
+        f" 'shop' at {shop.url} (id 'id-1', pid 11, nodejs/1.42.0, 1.json)):"
         " choose one by its name or id, app=…, or give its URL"
     )
     for app, stub in (("shop", shop), ("id-1", shop), ("id-2", bank)):
@@ -558,14 +559,18 @@ def test_several_servers_are_told_and_one_is_chosen_by_name_or_id(
             assert repr(client).endswith(f"Client('{stub.url}')")
     told = failure(tmp_path, app="zip")
     assert told.startswith("no Genkit dev server runs as 'zip' (")
-    assert f"'shop' at {shop.url} (pid 11, nodejs/1.42.0, 1.json) runs" in told
+    assert f"'shop' at {shop.url} (id 'id-1', pid 11, nodejs/1.42.0, 1.json) runs" in told
 
 
 def test_two_of_one_name_are_still_several(start: Start, put: Put, tmp_path: Path) -> None:
     put(start().url, name="shop")
     put(start().url, name="shop")
-    assert "several" in failure(tmp_path, app="shop")
-    Client.local(tmp_path, app="id-2").close()
+    told = failure(tmp_path, app="shop")
+    assert "several" in told
+    ids = re.findall(r"\(id '([^']*)'", told)
+    assert sorted(ids) == ["id-1", "id-2"]
+    for runtime_id in ids:
+        Client.local(tmp_path, app=runtime_id).close()
 
 
 def test_of_two_files_that_name_one_port_the_newer_counts(start: Start, put: Put, tmp_path: Path) -> None:

@@ -12,11 +12,18 @@ for runtime in go node npm; do
         { echo "error: '$runtime' is missing: the real servers need Go, and Node 20 or later" >&2; exit 1; }
 done
 
+# Two installations at once would spoil each other's folders. Where there is no `flock`, one takes care oneself.
+exec 9>"$target/lock"
+if command -v flock >/dev/null && ! flock --nonblock 9; then
+    echo "Waiting for another installation into $target …" >&2
+    flock 9
+fi
+
 install_app() { # its folder in apps/, its folder in the target, words for its own install.sh
     local app=$1 folder=$target/$2 sources
     # With their names; firebase shares the flows of js.
     sources=$(find "$app" js/*.cjs -type f -not -path '*/__pycache__/*' -print0 | sort -zu | xargs -0 cksum | cksum)
-    [[ -f $folder.installed && $(<"$folder.installed") == "$sources" ]] && return
+    [[ -d $folder && -f $folder.installed && $(<"$folder.installed") == "$sources" ]] && return
     rm -f "$folder.installed" # the folder stays: where only sources changed, its packages are kept
     echo "Installing the interop app $2 …" >&2
     bash "$app/install.sh" "${@:3}" "$folder" >"$folder.log" 2>&1 ||

@@ -7,6 +7,7 @@ What is asked of them does not belong here.
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import socket
@@ -129,14 +130,20 @@ def start(app: App, folder: Path, *, dev: bool) -> Iterator[Running]:
         environment["GENKIT_REFLECTION_PORT"] = str(_free_port())
     with ExitStack() as stack:
         errors = stack.enter_context(told.open("wb"))
-        process = subprocess.Popen(
-            command,
-            cwd=folder,
-            env=environment,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=errors,
-        )
+        starting = stack.enter_context(ExitStack())
+        if dev:
+            starting.enter_context(_one_at_a_time())
+        try:
+            process = subprocess.Popen(
+                command,
+                cwd=folder,
+                env=environment,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=errors,
+            )
+        except OSError as error:
+            raise AppError(f"{app.name} cannot be run: {error}") from None
         printing = _Printing(process)
         stack.callback(_stop, process, printing)
         port = printing.port()
@@ -148,7 +155,16 @@ def start(app: App, folder: Path, *, dev: bool) -> Iterator[Running]:
             running.reflection = _reflection_of(process, folder)
             if running.reflection is None:
                 raise _no_start(f"{app.name} names no development server in .genkit/runtimes", told)
+        starting.close()
         yield running
+
+
+@contextmanager
+def _one_at_a_time() -> Iterator[None]:
+    """Over all workers: two of JavaScript's development servers that start together take the same port."""
+    with (HOME / "starting.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
 
 
 def _no_start(what: str, errors: Path) -> AppError:
