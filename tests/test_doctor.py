@@ -95,6 +95,19 @@ def spaced(count: int, gap: float, first: float = 1.0) -> tuple[float, ...]:
         pytest.param((1.0, 1.001, 2.0, 2.001), (), "good", "live: 4 chunks over 1.00 s", id="pairs"),
         pytest.param((1.0, 1.001, 1.002, 2.0), (), "good", "live", id="half-as-many-bursts"),
         pytest.param((1.0, 1.001, 1.002, 1.003, 2.0), (), "note", "up to 4 at once", id="fewer"),
+        pytest.param(spaced(201, 0.01, 0.5), (), "good", "live: 201 chunks over 2.00 s", id="hardly-pauses"),
+        pytest.param(
+            (*spaced(101, 0.01, 0.5), *spaced(100, 0.01, 1.52)),
+            (),
+            "good",
+            "live: 201 chunks over 2.01 s",
+            id="hardly-pauses-with-a-hiccup",
+        ),
+        pytest.param(spaced(10_000, 0.0001, 0.0), (), "unknown", "without a pause", id="flood"),
+        pytest.param(spaced(10_000, 0.0001, 3.0), (), "bad", "all 10000", id="much-that-was-buffered"),
+        pytest.param((2.0, 2.0, 2.0, 2.02), (), "bad", "all 4 chunks came together, 2.00 s", id="hiccup"),
+        pytest.param((2.0, 2.0, 2.02, 2.02, 2.04, 2.04), (), "bad", "all 6", id="hiccups"),
+        pytest.param((0.1, 0.1, 0.1, 0.12), (), "good", "live", id="early-chunks-are-no-hiccup"),
     ],
 )
 def test_delivery(chunks: tuple[float, ...], pings: tuple[float, ...], verdict: str, says: str) -> None:
@@ -247,6 +260,12 @@ def test_one_address_with_both() -> None:
     assert kinds(seen(sources=(ACTIONS,), nowhere=own)) == [{Kind.GO_REFLECTION}]
 
 
+def test_an_unknown_flow_at_a_reflection_api_is_no_server_of_flows() -> None:
+    lost = Run("nope", answer=Answer(404, {}, b"404 page not found\n"), ending="refused")
+    own = Probe("POST", Answer(404, {}, b"404 page not found\n"))
+    assert kinds(seen(sources=(ACTIONS,), nowhere=own, run=lost)) == [{Kind.GO_REFLECTION}]
+
+
 @pytest.mark.parametrize("ending", ["result", "failed", "refused"])
 def test_a_run_through_the_reflection_api(ending: Any) -> None:
     run = Run("x", "reflection", answer=Answer(200, {}), ending=ending)
@@ -312,6 +331,28 @@ def test_an_unreached_server_is_all_there_is_to_tell() -> None:
     (found,) = diagnose(seen(probes=(Probe("GET /openapi.json", None, problem),)))
     assert (found.check, found.verdict, found.advice) == ("connection", "bad", "check that it runs")
     assert found.found == "GET /openapi.json: could not reach http://localhost:1: [Errno 111]"
+
+
+def test_a_server_that_does_not_answer_is_no_matter_of_time_outs() -> None:
+    problem = Problem("the call did not end within 5 s", "raise Timeout(total=…)", timed_out=True)
+    found = finding(Observations("http://localhost:1", probes=(Probe("GET /", None, problem),)), "connection")
+    assert found.verdict == "bad"
+    assert "Timeout" not in found.advice
+    assert "does not answer" in found.advice
+
+
+@pytest.mark.parametrize(
+    "page",
+    [
+        b"<center>The plain HTTP request was sent to HTTPS port</center>",
+        b"Client sent an HTTP request to an HTTPS server.\n",
+        b"Reason: You're speaking plain HTTP to an SSL-enabled server port.<br />",
+    ],
+)
+def test_a_port_that_wants_tls(page: bytes) -> None:
+    found = finding(answering(Answer(400, {}, page)), "tls")
+    assert (found.verdict, found.advice) == ("bad", "use https://")
+    assert finding(answering(Answer(200, {}, page)), "tls").verdict == "good"
 
 
 def test_one_request_without_an_answer() -> None:
@@ -491,6 +532,28 @@ def test_discovery(sources: tuple[Source, ...], local: bool, expected: list[tupl
 
 
 # --- the run ---
+
+
+@pytest.mark.parametrize(
+    ("answer", "says"),
+    [
+        (Answer(503, {}), "everything is answered with HTTP 503"),
+        (Answer(302, {"location": "/login"}), "a call is sent elsewhere (HTTP 302, to /login)"),
+        (Answer(200, {}, b"<html>"), "is answered with a page (HTTP 200)"),
+        (Answer(404, {}, b"<html>"), None),
+        (Answer(200, {}, b"{}"), None),
+    ],
+)
+def test_what_becomes_of_calls(answer: Answer, says: str | None) -> None:
+    found = [each for each in diagnose(answering(answer)) if each.check == "calls"]
+    assert [each.verdict for each in found] == ([] if says is None else ["bad"])
+    assert all(says in each.found for each in found if says)
+
+
+def test_one_failure_of_the_server_is_not_all() -> None:
+    well = Probe("GET /openapi.json", NOT_FOUND)
+    broken = Probe("POST /no-such-flow", Answer(500, {}))
+    assert "calls" not in {each.check for each in diagnose(seen(probes=(well, broken), nowhere=broken))}
 
 
 def test_without_a_run_one_finding_says_what_is_missing() -> None:
@@ -731,6 +794,9 @@ def test_a_flood_is_counted_but_not_kept() -> None:
         ("it ends in s3cr…", "it ends in ***…"),
         ("begins with 's3cre'… (999 bytes)", "begins with '***'… (999 bytes)"),
         ("abc stays, so do s3c… and s3cre", "abc stays, so do s3c… and s3cre"),
+        ("type text/s3CRET-Longer", "type text/***"),
+        ("a title that ends in s3cret-lo", "a title that ends in ***"),
+        ("S3CRET-LONG'… (999 bytes)", "***'… (999 bytes)"),
     ],
 )
 def test_secrets_are_hidden(text: str, expected: str) -> None:

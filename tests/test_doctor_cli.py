@@ -204,6 +204,17 @@ def test_keep_alive(cli: Cli, stubs: Stubs) -> None:
     assert examined(cli, stubs("flask").url)["http"]["facts"] == {"version": "HTTP/1.1", "reused": False}
 
 
+def test_a_connection_that_we_closed_tells_nothing_of_keep_alive(
+    cli: Cli, stub: StubServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(probing, "PROBE_SECONDS", 0.5)
+    everywhere(stub, faults.stall(after_chunks=0))
+    found = examined(cli, stub.url)
+    assert len(stub.requests) > 1
+    assert found["http"]["facts"] == {"version": "HTTP/1.1", "reused": None}
+    assert found.verdict("http") == "good"
+
+
 def test_tls(cli: Cli, stubs: Stubs, monkeypatch: pytest.MonkeyPatch) -> None:
     stub = stubs(tls=True)
     refused = examined(cli, stub.url)
@@ -329,6 +340,25 @@ def test_resuming_goes_wrong(cli: Cli, stubs: Stubs, fault: Any, outcome: str, s
     assert found["resume"]["facts"]["outcome"] == outcome
     assert found["resume"]["facts"]["http_status"] == status
     assert stub.run_count("menu") == 1
+
+
+@pytest.mark.parametrize(
+    ("values", "says"),
+    [
+        (('"message":0', '"message":1', '"result":"done"'), "2 chunks instead of 1"),
+        (('"message":0', '"result":"other"'), "another result"),
+        (('"message":0', '"result":"done"'), ""),
+    ],
+)
+def test_a_replay_that_goes_on_otherwise(cli: Cli, stubs: Stubs, values: tuple[str, ...], says: str) -> None:
+    stub = stubs(durable=True)
+    head = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nConnection: close\r\n\r\n"
+    events = "".join(f"data: {{{value}}}\n\n" for value in values)
+    stub.script("menu", None, faults.raw(head + events.encode()))
+    found = examined(cli, stub.url, "--flow", "menu", "--input", "1")
+    assert found["resume"]["facts"]["outcome"] == ("other" if says else "same")
+    assert says in found["resume"]["found"]
+    assert found.verdict("resume") == ("bad" if says else "good")
 
 
 def test_a_stream_that_broke_is_resumed(cli: Cli, stubs: Stubs) -> None:
@@ -466,6 +496,17 @@ def test_a_password_in_the_url_is_not_repeated(cli: Cli, stub: StubServer) -> No
     assert "authorization" not in stub.requests[-1].headers
 
 
+def test_credentials_are_not_repeated_as_they_were_sent(cli: Cli, stub: StubServer) -> None:
+    credential = "Basic bWU6cGFzcy13b3Jk"  # me:pass-word
+    sent = (("Via", credential), ("Server", "nginx session-0123456789"))
+    stub.always("*", faults.status(404, body=b"", headers=sent))
+    url = stub.url.replace("//", "//me:pass-word@")
+    ended = cli(url, "-H", "Cookie: theme=dark; id=session-0123456789")
+    assert stub.requests[0].headers["authorization"] == credential
+    assert "via: Basic ***" in ended.out
+    assert "server: nginx ***" in ended.out
+
+
 # --- servers that misbehave ---
 
 
@@ -572,7 +613,10 @@ def test_a_flow_that_floods(cli: Cli, stub: StubServer) -> None:
 
 @pytest.mark.parametrize("close", ["menn", "no-such"])
 def test_an_unknown_flow(cli: Cli, stubs: Stubs, close: str) -> None:
-    found = examined(cli, stubs(described=OPENAPI).url, "--flow", close)
+    stub = stubs(described=OPENAPI)
+    found = examined(cli, stub.url, "--flow", close)
+    assert found.document["runs"] == len(stub.runs) == 0
+    assert cli(stub.url, "--flow", close).out.splitlines()[-1] == "1 bad finding; no flow was run"
     assert (found["run"]["facts"]["ending"], found["run"]["facts"]["http_status"]) == ("refused", 404)
     assert ("did you mean 'menu'?" in found["run"]["advice"]) is (close == "menn")
 
@@ -671,6 +715,14 @@ def test_words_that_make_no_sense(cli: Cli, words: tuple[str, ...], says: str) -
     assert (ended.code, ended.out) == (ExitCode.USAGE, "")
     assert says in ended.told
     assert "pass-word" not in ended.err
+
+
+def test_a_proxy_that_makes_no_sense(cli: Cli, stub: StubServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HTTP_PROXY", "garbage://")
+    ended = cli(stub.url)
+    assert ended.code == ExitCode.USAGE
+    assert "proxy" in ended.err
+    assert not stub.requests
 
 
 def test_an_input_that_is_no_json(cli: Cli, stub: StubServer) -> None:

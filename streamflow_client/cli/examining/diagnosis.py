@@ -7,6 +7,7 @@ here. Pure.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from difflib import get_close_matches
@@ -14,6 +15,7 @@ from itertools import pairwise
 from typing import Any, Literal
 
 from ...text import excerpt
+from ...wire.response import is_html
 from .evidence import Answer, Observations, Recording, Resumed, Run, Source
 from .signatures import ADVICE, TITLES, Verdict, recognise
 
@@ -22,6 +24,7 @@ Judgement = Literal["good", "note", "bad", "unknown"]
 SAME_MOMENT = 0.015  # seconds: what comes closer together came together
 FEWEST_CHUNKS = 3  # that tell anything about how they are delivered
 TOO_FAST = 0.2  # seconds: a flow that ends sooner need not have sent its chunks one by one
+PACE = 0.002  # seconds from chunk to chunk: what is read from one buffer comes faster
 SLOW_ANSWER = 1.0  # seconds, of what runs nothing
 LONG_SILENCE = 30.0  # seconds; what stands between often gives up after 60, some after 30
 FEW_DAYS = 14
@@ -56,6 +59,12 @@ Check = Callable[[Observations], Iterator[Finding]]
 # --- reaching it ----------------------------------------------------------------------------------------
 
 
+_HANGS = (
+    "something takes connections there, and does not answer: look whether it hangs, and whether the port and"
+    " http:// or https:// are right"
+)
+
+
 def _connection(seen: Observations) -> Iterator[Finding]:
     for probe in seen.probes:
         if probe.answer is None and probe.problem is not None:
@@ -63,7 +72,7 @@ def _connection(seen: Observations) -> Iterator[Finding]:
                 "connection",
                 "bad",
                 f"{probe.asked}: {probe.problem.told}",
-                probe.problem.advice,
+                _HANGS if probe.problem.timed_out and not probe.problem.unreached else probe.problem.advice,
                 {"asked": probe.asked, "unreached": probe.problem.unreached},
             )
     answers = [probe.answer for probe in seen.probes if probe.answer]
@@ -97,8 +106,16 @@ def _http(seen: Observations) -> Iterator[Finding]:
         yield Finding("http", "good", version + kept, "", facts)
 
 
+# What nginx, Go and Apache answer to one who speaks without TLS to a port that wants it.
+_WANTS_TLS = re.compile(rb"sent to HTTPS port|HTTP request to an HTTPS server|to an SSL-enabled server port")
+
+
 def _tls(seen: Observations) -> Iterator[Finding]:
     tls = next((answer.tls for answer in seen.answers if answer.tls), None)
+    wants = any(answer.status == 400 and _WANTS_TLS.search(answer.body) for answer in seen.answers)
+    if tls is None and not seen.secure and wants:
+        yield Finding("tls", "bad", "none, but the port wants it", "use https://", {"version": None})
+        return
     if tls is None:
         if seen.secure:  # through a caller's proxy, say: nobody told
             yield Finding("tls", "unknown", "https, but nobody told its version")
@@ -150,6 +167,25 @@ def _proxy_headers(answers: Sequence[Answer]) -> list[str]:
         if server.lower().startswith(_PROXIES):
             told[f"server: {server}"] = None
     return list(told)
+
+
+def _calls(seen: Observations) -> Iterator[Finding]:
+    """What becomes of calls here at all: told by one of a flow that does not exist."""
+    answer = seen.nowhere.answer if seen.nowhere else None
+    if answer is None:
+        return
+    facts = {"http_status": answer.status}
+    if all(each.status >= 500 for each in seen.answers):
+        advice = "look whether the server runs, and at what stands before it"
+        yield Finding("calls", "bad", f"everything is answered with HTTP {answer.status}", advice, facts)
+    elif 300 <= answer.status < 400:
+        place = answer.headers.get("location", "elsewhere")
+        found = f"a call is sent elsewhere (HTTP {answer.status}, to {place})"
+        yield Finding("calls", "bad", found, "redirects are never followed: give the address itself", facts)
+    elif answer.status < 300 and is_html(answer.body):
+        found = f"a call of a flow that does not exist is answered with a page (HTTP {answer.status})"
+        advice = "look whether the address is that of the flows, and not of a website or a login"
+        yield Finding("calls", "bad", found, advice, facts)
 
 
 # --- what it is -----------------------------------------------------------------------------------------
@@ -373,7 +409,8 @@ def delivery(recording: Recording) -> Finding:
 
     They come in bursts: what is closer together than `SAME_MOMENT`. One burst after a while is the sign of
     something that collects them, or of a flow that makes them all at its end: for whoever reads them that is
-    the same, unless a ping got through before.
+    the same, unless a ping got through before. Several bursts at once, after a long wait, are one that this
+    machine was too busy to read at once. A burst that lasts is none, but a flow that hardly pauses.
     """
     chunks = recording.chunks
     bursts = _bursts(chunks)
@@ -389,14 +426,47 @@ def delivery(recording: Recording) -> Finding:
         found = f"{_plural(len(chunks), 'chunk')}: too few to tell whether they arrive live or buffered"
         advice = f"run a flow, or give an input, that sends {FEWEST_CHUNKS} chunks or more with pauses"
         return Finding("delivery", "unknown", found, advice, facts)
-    judge = _one_burst if len(bursts) == 1 else _many_bursts
-    verdict, found, advice = judge(recording, bursts)
+    if _lasts(bursts):
+        verdict, found, advice = _steady(bursts)
+    elif len(bursts) == 1 or _at_once(bursts):
+        verdict, found, advice = _one_burst(recording, bursts)
+    else:
+        verdict, found, advice = _many_bursts(recording, bursts)
     return Finding("delivery", verdict, found, advice, facts)
+
+
+def _lasts(bursts: list[list[float]]) -> bool:
+    """Whether chunks kept coming for long, with pauses that are too short to be told from one another."""
+    first, last = bursts[0][0], bursts[-1][-1]
+    moving = sum(burst[-1] - burst[0] for burst in bursts)
+    if last - first < TOO_FAST or moving * 2 < last - first:
+        return False
+    return _pace(bursts) >= PACE or last - first >= first / 2  # else it took long to read what was buffered
+
+
+def _pace(bursts: list[list[float]]) -> float:
+    """Seconds from chunk to chunk."""
+    return (bursts[-1][-1] - bursts[0][0]) / (sum(map(len, bursts)) - 1)
+
+
+def _steady(bursts: list[list[float]]) -> tuple[Judgement, str, str]:
+    count, first, last = sum(map(len, bursts)), bursts[0][0], bursts[-1][-1]
+    span = f"{count} chunks over {_seconds(last - first)}"
+    if _pace(bursts) >= PACE:
+        return "good", f"live: {span}, the first after {_seconds(first)}", ""
+    advice = "run a flow, or give an input, that pauses between its chunks"
+    return "unknown", f"{span}, without a pause: too fast to tell live from buffered", advice
+
+
+def _at_once(bursts: list[list[float]]) -> bool:
+    """Whether chunks that came together after a long wait were read in several goes."""
+    span = bursts[-1][-1] - bursts[0][0]
+    return len(bursts) < sum(map(len, bursts)) and span < min(TOO_FAST, bursts[0][0] / 10)
 
 
 def _one_burst(recording: Recording, bursts: list[list[float]]) -> tuple[Judgement, str, str]:
     first = bursts[0][0]
-    when = f"all {len(bursts[0])} chunks came together, {_seconds(first)} after the request"
+    when = f"all {sum(map(len, bursts))} chunks came together, {_seconds(first)} after the request"
     if any(ping < first - SAME_MOMENT for ping in recording.pings):
         found = f"{when}, but pings came before: nothing on the way holds bytes back, the flow sends them so"
         return "note", found, ""
@@ -514,7 +584,7 @@ def _types(seen: Observations) -> Iterator[Finding]:
         yield Finding("types", "note", found, advice, facts)
 
 
-_CHECKS: tuple[Check, ...] = (_connection, _http, _tls, _proxy, _server, _auth, _discovery)
+_CHECKS: tuple[Check, ...] = (_connection, _http, _tls, _proxy, _calls, _server, _auth, _discovery)
 _RUN_CHECKS: tuple[Check, ...] = (_run, _content_type, _delivery, _pings, _resuming, _types)
 
 

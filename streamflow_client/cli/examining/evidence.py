@@ -160,6 +160,7 @@ class Run:
 
     Attributes:
         status: the canonical status of its failure, or of the server's refusal.
+        began: False where the flow has certainly not run: it was refused before, or never called.
         received: chunks that the library delivered.
         wrong: chunks or outputs that were not of their types, and what the first one said.
     """
@@ -171,6 +172,7 @@ class Run:
     ending: Ending = "result"
     problem: Problem | None = None
     status: str = ""
+    began: bool = True
     from_catalog: bool = False
     chunks_typed: bool = False
     received: int = 0
@@ -359,10 +361,12 @@ def _decoder(headers: Mapping[str, str]) -> Plain | Inflate | None:
 
 _HIDDEN = "***"
 _SHORTEST = 4  # characters: less is no secret, and would hide half of every text
+_SHORTEST_AT_END = 8  # of a secret that is cut off without a sign
+_CUT = re.compile("'?…|\\Z")
 
 
 class Redactor:
-    """Takes a caller's secrets out of what a server said: it may repeat what it was sent.
+    """Takes a caller's secrets out of what a server said: it may repeat what it was sent, in capitals or not.
 
     A secret that is cut off at the end of an excerpt is found, too.
     """
@@ -376,8 +380,17 @@ class Redactor:
 
     def text(self, text: str) -> str:
         for secret in self._secrets:
-            text = text.replace(secret, _HIDDEN)
-            for end in range(len(secret) - 1, _SHORTEST - 1, -1):
-                for cut in ("…", "'…"):
-                    text = text.replace(secret[:end] + cut, _HIDDEN + cut)
+            text = re.sub(re.escape(secret), _HIDDEN, text, flags=re.IGNORECASE)
+            for cut in reversed(list(_CUT.finditer(text))):
+                least = _SHORTEST if cut[0] else _SHORTEST_AT_END
+                begins = _beginning(text[: cut.start()], secret, least)
+                text = text[: cut.start() - begins] + _HIDDEN * bool(begins) + text[cut.start() :]
         return text
+
+
+def _beginning(text: str, secret: str, least: int) -> int:
+    """How many characters of the secret, from its first on, stand at the end of the text; 0 if too few."""
+    for count in range(min(len(secret) - 1, len(text)), least - 1, -1):
+        if text[-count:].lower() == secret[:count].lower():
+            return count
+    return 0

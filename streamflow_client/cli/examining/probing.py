@@ -8,8 +8,10 @@ here.
 
 from __future__ import annotations
 
+import re
 import ssl
 import time
+from base64 import b64encode
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -70,6 +72,8 @@ PROBE_SECONDS = 5.0  # for each request that runs nothing
 RUN_SECONDS = 120.0  # for the flow, where nothing else is said
 MOST_SILENT = 2  # requests without an answer, until no more are sent
 
+_BETWEEN_PARTS = re.compile(r"""[\s;,="']+""")  # as of several cookies
+_SHORTEST_PART = 8  # characters: less is a word, and no secret
 _SECRET_HEADERS = frozenset({"authorization", "cookie", "x-api-key", "api-key", "x-goog-api-key"})
 
 
@@ -94,10 +98,11 @@ class Examination:
         self._signals = signals
         self._base = _base_url(server.url)
         self.redactor = Redactor(_secrets(server, self._base))
-        self._wire = _Wire()
+        self._wire = _wire()
         self._probes: list[Probe] = []
         self._sources: list[Source] = []
         self._catalogs: list[Catalog] = []
+        self._output: Any = UNSET  # of the run, where it was of its type
 
     def __enter__(self) -> Examination:
         return self
@@ -296,23 +301,25 @@ class Examination:
     def _read(self, stream: FlowStream[Any, Any]) -> dict[str, Any]:
         """Read the stream to its end; returns what a `Run` keeps of it."""
         wrong = _Wrong()
-        ending, problem, status = "result", None, ""
+        ending, problem, status, began = "result", None, "", True
         try:
             with self._signals.cancelling(stream), stream:
                 for _ in _valid(stream, wrong):
                     self._signals.check()
-                stream.result()
+                self._output = stream.result()
         except OutputValidationError as error:
             wrong.add(error)
         except FlowError as error:
             problem = self._problem(error)
             status = error.status if isinstance(error, FlowStatusError) else ""
             ending = _ending(error, self._wire)
+            began = error.work_may_have_run or stream.received > 0
         return {
             "recording": self._wire.recording(),
             "ending": ending,
             "problem": problem,
             "status": status,
+            "began": began,
             "received": stream.received,
             "wrong": wrong.count,
             "first_wrong": self._shown(wrong.first),
@@ -331,7 +338,9 @@ class Examination:
         told = ""
         try:
             with self._signals.cancelling(again), again:
-                again.result()
+                output = again.result()
+            told = self._difference(run, output)
+            outcome = "other" if told else "same"
         except OutputValidationError:
             pass
         except FlowError as error:
@@ -340,6 +349,15 @@ class Examination:
         chunks = self._wire.recording().count
         status = None if answer is None else answer.status
         return Resumed(status, chunks, outcome, "" if outcome == "same" else told)
+
+    def _difference(self, run: Run, output: Any) -> str:
+        """How a replay to its result differs from the run; "" where it does not."""
+        chunks, before = self._wire.recording().count, run.recording.count
+        if run.ending != "result":
+            return ""
+        if chunks != before:
+            return f"{chunks:,} chunks instead of {before:,}"
+        return "another result" if self._output is not UNSET and output != self._output else ""
 
 
 class _Wrong:
@@ -419,14 +437,15 @@ class _Wire:
     """The library's own HTTP client, and what went over it since `begin`.
 
     Attributes:
-        reused: whether a later request went over a connection that was kept alive; None where there was none.
+        reused: whether a later request went over a connection that was kept alive; None where none could
+            have been: a body that was not read to its end took its connection with it.
     """
 
     def __init__(self) -> None:
         self.http = default_http_client()
         self.http.event_hooks = {"request": [self._asks], "response": [self._answers]}
         self.reused: bool | None = None
-        self._served: set[str] = set()
+        self._served: dict[str, bool] = {}  # by origin: whether the last body was read to its end
         self.begin()
 
     def begin(self, protocol: ProtocolName = "callable") -> None:
@@ -497,9 +516,11 @@ class _Wire:
         self._response = response
         self._tls = _tls(response)
         origin = f"{response.url.scheme}://{response.url.netloc!r}"
-        if origin in self._served:
-            self.reused = bool(self.reused) or self._dialled is None
-        self._served.add(origin)
+        if self._dialled is None:
+            self.reused = True
+        elif self._served.get(origin):
+            self.reused = bool(self.reused)
+        self._served[origin] = False
         recorder = self._recorder = Recorder(response.headers, self._protocol)
         asked = self._asked
         assert isinstance(response.stream, httpx.SyncByteStream)
@@ -507,20 +528,35 @@ class _Wire:
         def tell(data: bytes) -> None:
             recorder.piece(monotonic() - asked, data)
 
-        response.stream = _Overheard(response.stream, tell)
+        def ended() -> None:
+            self._served[origin] = True
+
+        response.stream = _Overheard(response.stream, tell, ended)
+
+
+def _wire() -> _Wire:
+    """Raises: BadArgument: the variables that name a proxy, or certificates, make no sense."""
+    try:
+        return _Wire()
+    except (ValueError, OSError) as error:
+        raise BadArgument(str(error)) from None
 
 
 class _Overheard(httpx.SyncByteStream):
-    """A body whose pieces are told as they come."""
+    """A body whose pieces are told as they come, and its end."""
 
-    def __init__(self, stream: httpx.SyncByteStream, tell: Callable[[bytes], None]) -> None:
+    def __init__(
+        self, stream: httpx.SyncByteStream, tell: Callable[[bytes], None], ended: Callable[[], None]
+    ) -> None:
         self._stream = stream
         self._tell = tell
+        self._ended = ended
 
     def __iter__(self) -> Iterator[bytes]:
         for data in self._stream:
             self._tell(data)
             yield data
+        self._ended()
 
     def close(self) -> None:
         self._stream.close()
@@ -550,9 +586,13 @@ def _base_url(url: str) -> BaseUrl:
 
 
 def _secrets(server: Server, base: BaseUrl) -> Iterator[str]:
+    """What the caller gave, as it stands, as it is sent, and in its parts."""
     yield from filter(None, [server.token, *server.headers.values(), *(base.userinfo or ())])
+    if base.userinfo is not None:
+        yield b64encode(":".join(base.userinfo).encode()).decode()
     for value in server.headers.values():
         yield value.partition(" ")[2]  # what follows "Bearer"
+        yield from (part for part in _BETWEEN_PARTS.split(value) if len(part) >= _SHORTEST_PART)
 
 
 def _is_file(place: str) -> bool:

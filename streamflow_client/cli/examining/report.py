@@ -52,6 +52,11 @@ def _exit_code(seen: Observations, findings: list[Finding]) -> ExitCode:
     return ExitCode.UNWELL if any(finding.verdict == "bad" for finding in findings) else ExitCode.OK
 
 
+def _runs(seen: Observations) -> int:
+    """How often the flow may have run."""
+    return int(seen.run is not None and seen.run.began)
+
+
 def _bounded(finding: Finding, redactor: Redactor) -> Finding:
     """Without secrets, and no text longer than people read."""
 
@@ -82,7 +87,7 @@ def _print_lines(seen: Observations, findings: list[Finding]) -> None:
             console.print(Text(f"        → {safe_text(finding.advice)}", "dim"), soft_wrap=True)
     bad = sum(finding.verdict == "bad" for finding in findings)
     told = f"{bad} bad finding{'' if bad == 1 else 's'}" if bad else "nothing is bad"
-    runs = "the flow was run once" if seen.run else "no flow was run"
+    runs = "the flow was run once" if _runs(seen) else "no flow was run"
     console.print(Text(f"{told}; {runs}", "dim"), soft_wrap=True)
 
 
@@ -93,7 +98,7 @@ def _print_document(seen: Observations, findings: list[Finding]) -> None:
     document = {
         "url": seen.url,
         "flow": None if seen.run is None else seen.run.flow,
-        "runs": 0 if seen.run is None else 1,
+        "runs": _runs(seen),
         "bad": sum(finding.verdict == "bad" for finding in findings),
         "findings": [asdict(finding) for finding in findings],
     }

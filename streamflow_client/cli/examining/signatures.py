@@ -103,14 +103,19 @@ def recognise(seen: Observations) -> list[Verdict]:
     One address may well have both: flows are called there, or are described to be.
     """
     verdicts: list[Verdict] = []
-    called = (seen.run is not None and seen.run.protocol == "callable") or any(
-        source.flows and not source.reflection for source in seen.sources
-    )
+    called = _called(seen) or any(source.flows and not source.reflection for source in seen.sources)
     if _reflects(seen):
         verdicts.append(_verdict(list(_signs(seen, REFLECTIONS)), REFLECTIONS))
     if called or not verdicts:
         verdicts.append(_verdict(list(_signs(seen, _FLOWS)), _FLOWS))
     return verdicts
+
+
+def _called(seen: Observations) -> bool:
+    """Whether a server of flows was called at this address, and not just an unknown path of another."""
+    run = seen.run
+    unknown = run is not None and run.ending == "refused" and run.answer and run.answer.status == 404
+    return run is not None and run.protocol == "callable" and not unknown
 
 
 def _reflects(seen: Observations) -> bool:
@@ -153,8 +158,7 @@ def _all_signs(seen: Observations, among: frozenset[Kind]) -> Iterator[Sign]:
     reflecting = among is REFLECTIONS
     yield from _of_headers([each for each in seen.answers if reflecting == (VERSION in each.headers)])
     yield from _of_catalogs(seen, reflecting=reflecting)
-    called = seen.run is not None and seen.run.protocol == "callable"
-    if seen.nowhere and seen.nowhere.answer and not (reflecting and called):
+    if seen.nowhere and seen.nowhere.answer and not (reflecting and _called(seen)):
         yield from _matching(_NOWHERE, seen.nowhere.answer)
     if seen.run is not None:
         yield from _of_run(seen.run)
