@@ -38,7 +38,7 @@ def cli(capsys: pytest.CaptureFixture[str]) -> Cli:
 
 @pytest.fixture
 def stub(flow_stub_factory: Callable[..., StubServer]) -> StubServer:
-    stub = flow_stub_factory("go")
+    stub = flow_stub_factory("go")  # which ends runs whose client left
 
     @stub.flow
     def echo(value: Any, send: Send) -> Any:
@@ -53,7 +53,7 @@ def stub(flow_stub_factory: Callable[..., StubServer]) -> StubServer:
     @stub.flow
     def failing(value: Any, send: Send) -> None:
         send("before")
-        raise FlowFailure("NOT_FOUND", "no \x1b]0;evil\x07 such thing", {"id": 7})
+        raise FlowFailure("NOT_FOUND", "no \x1b]0;evil\x07 such thing")
 
     @stub.flow
     def endless(send: Send, call: Call) -> None:
@@ -254,12 +254,23 @@ def test_a_failing_flow_as_json(cli: Cli, stub: StubServer) -> None:
             "received": 1,
             "work_may_have_run": True,
             "status": "NOT_FOUND",
-            "details": {"id": 7},
+            "details": None,
             "http_status": 200,
             "trace_id": None,
         }
     }
     assert ended.err.count("\n") == 1
+
+
+def test_details_as_json(cli: Cli, flow_stub_factory: Callable[..., StubServer]) -> None:
+    stub = flow_stub_factory("express")
+
+    @stub.flow
+    def failing() -> None:
+        raise FlowFailure("NOT_FOUND", "no", {"id": 7})
+
+    ended = cli("run", stub.url, "failing", "--json")
+    assert json.loads(ended.out)["error"]["details"] == {"id": 7}
 
 
 @pytest.mark.parametrize(

@@ -67,7 +67,11 @@ JAVASCRIPT = Words(FAILURE, HIDDEN, REFUSAL)
 FIREBASE = Words(
     FAILURE, Told(InternalError, "INTERNAL", None, 500), Told(InternalError, "INTERNAL", None, 500)
 )
-GO = Words(FAILURE, Told(InternalError, "a secret", None, 500), REFUSAL)
+GO = Words(
+    Told(FailedPreconditionError, "kaboom", None, 400),
+    Told(InternalError, "internal", None, 500),
+    Told(InvalidArgumentError, "invalid argument", None, 400),
+)
 PYTHON = Words(
     # Genkit Python shows the cause of its own errors, and these have none.
     Told(InternalError, "None", {"stack": None}, 500),
@@ -333,7 +337,7 @@ def test_a_failure_is_told_alike_after_a_resume(driver: Driver, stub: StubServer
 
     stub.script("boom again", f.drop(after_chunks=1))
     outcome = driver.call(stub, FlowDef("again"), 7, retry=SOON)
-    failed(outcome, FAILURE, 200, [7])
+    failed(outcome, WORDS[name_of(stub)].failure, 200, [7])
     assert [request.path for request in stub.requests] == ["/again"] * 2
     assert stub.run_count("boom again") == 1
 

@@ -257,9 +257,10 @@ def test_a_failure_frame_becomes_the_error_of_its_status_after_its_chunks(
             error = caught.value
             assert type(error) is cls
             assert (error.status, error.message) == (status, f"no: {status}")
-            assert (error.details, error.http_status, error.received) == ({"why": [status]}, 200, 1)
+            details = {"why": [status]} if dialect == "express" else None  # Go tells none
+            assert (error.details, error.http_status, error.received) == (details, 200, 1)
             assert error.work_may_have_run
-            assert pickle.loads(pickle.dumps(error)).details == {"why": [status]}
+            assert pickle.loads(pickle.dumps(error)).details == details
         assert stub.run_count("fail") == len(STATUS_ERRORS) == len(stub.requests)
         assert stub.connections.accepted == 1, "a failure frame is a clean end"
 

@@ -421,6 +421,18 @@ PROGRAMS: dict[str, tuple[int, str]] = {
         del cycle, client
         """,
     ),
+    "a stream in a cycle with its client, older than its socket": (  # which is finalized first
+        1,
+        """
+        import gc
+        cycle = [client := Client(url), stream := client.flow("hang").stream(1)]
+        gc.collect(0)
+        gc.disable()
+        next(stream)
+        cycle.append(cycle)
+        del cycle, client, stream
+        """,
+    ),
     "a stream of a closed client": (
         0,
         """

@@ -14,6 +14,7 @@ from collections.abc import Callable
 from contextvars import ContextVar
 from time import monotonic
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import httpcore
 
@@ -22,6 +23,11 @@ from ..session import Session
 DRAIN_SECONDS = 0.1  # what may follow the terminal frame is waited for no longer
 
 running: ContextVar[Exchange | None] = ContextVar("streamflow_exchange", default=None)
+
+# The sockets of running calls. Of a cycle that holds a stream and its connection the garbage collector may
+# finalize the socket first, and warn of it before the stream can close it. What is held here is garbage only
+# once the stream's finalizer has run.
+_held: WeakKeyDictionary[Exchange, Any] = WeakKeyDictionary()
 
 
 class Exchange:
@@ -116,7 +122,7 @@ class Exchange:
     def attach(self, sock: Any) -> None:
         """From now on stopping the call shuts this socket down; at once if it was stopped already."""
         with self.lock:
-            self._socket = sock
+            self._socket = _held[self] = sock
             if self._stopped:
                 self._shut_down()
 
@@ -125,6 +131,7 @@ class Exchange:
         with self.lock:
             if sock is None or sock is self._socket:
                 self._socket = None
+                _held.pop(self, None)
 
     def check_process(self) -> None:
         """A forked child must not read on: every byte that it takes is lost to its parent.

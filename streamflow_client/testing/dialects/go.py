@@ -1,9 +1,7 @@
-"""Genkit Go behind net/http.
+"""Genkit Go behind net/http, as since 1.12: failures have no details, and only public ones their own words.
 
 In: payloads, failures, paths. Out: `GO`.
 """
-
-from typing import Any
 
 from ..outcomes import UNAUTHENTICATED, Ending, Failure, Result, dump
 from ..wire import Headers, Reply
@@ -41,16 +39,19 @@ def _result(payload: bytes, trace_id: str) -> Reply:
 
 
 def _failure(failure: Failure) -> Reply:
-    return _plain_text(failure.http_status, failure.message)
+    return _plain_text(failure.http_status, _words(failure))
+
+
+def _words(failure: Failure) -> str:
+    if failure.public and not failure.python:
+        return failure.message
+    return failure.status.lower().replace("_", " ")
 
 
 def _ending(ending: Ending) -> bytes:
     if isinstance(ending, Result):
         return sse_result(ending.payload or b"null")
-    fields: dict[str, Any] = {"status": ending.status, "message": ending.message}
-    if ending.details is not None:
-        fields["details"] = ending.details
-    return b'data: {"error":%b}\n\n' % dump(fields)
+    return b'data: {"error":%b}\n\n' % dump({"status": ending.status, "message": _words(ending)})
 
 
 _FRAMING = Framing(chunk=lambda payload: sse_chunk(payload or b"null"), ending=_ending)
