@@ -268,6 +268,7 @@ class _Handshake:
         self._exchange = exchange
 
     def wrap_socket(self, sock: socket.socket, server_hostname: str | None) -> ssl.SSLSocket:
+        sock.getpeername()  # fails where the server has reset it: there `ssl` would leave a socket unclosed
         wrapped = self._context.wrap_socket(
             sock, server_hostname=server_hostname, do_handshake_on_connect=False
         )
