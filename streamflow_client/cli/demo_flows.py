@@ -101,7 +101,7 @@ class Flows:
     async def table(self, request: TableRequest, send: Send) -> str:
         await send(f"looking for a table for {request.guests} at {request.at} …")
         await self._rest(0.4)
-        raise FlowFailure("FAILED_PRECONDITION", "The kitchen closes at 22:00", {"free": ["20:30"]})
+        raise FlowFailure("FAILED_PRECONDITION", "The kitchen closes at 22:00")
 
     async def bread(self, send: Send) -> str:
         """Never done: only a cancellation ends it."""

@@ -79,7 +79,6 @@ def failure(client: Client, print: Print) -> None:
     except FailedPreconditionError as error:  # one class per status
         print(f"status    {error.status}")
         print(f"message   {error.message}")
-        print(f"details   {error.details}")
         print(f"timeline  {error.timeline}")
 
 
