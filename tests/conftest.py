@@ -2,12 +2,16 @@
 
 import signal
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import closing
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import settings
+
+if TYPE_CHECKING:
+    from interop_servers import Apps
 
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # as a shell leaves it for what runs in its background
     signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -37,6 +41,15 @@ def capture() -> Callable[[str], bytes]:
         return (CAPTURES / name).read_bytes()
 
     return read
+
+
+@pytest.fixture(scope="session")
+def apps(tmp_path_factory: pytest.TempPathFactory) -> "Iterator[Apps]":
+    """The apps of the tests against real servers, each started once a worker."""
+    from interop_servers import Apps
+
+    with closing(Apps(tmp_path_factory.mktemp)) as apps:
+        yield apps
 
 
 @pytest.hookimpl(optionalhook=True)

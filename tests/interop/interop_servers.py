@@ -12,7 +12,7 @@ import json
 import os
 import socket
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -103,6 +103,39 @@ class Running:
 
 class AppError(RuntimeError):
     """An app did not start; the message holds what it printed."""
+
+
+class Apps:
+    """The running apps of a process, each started once, when first needed."""
+
+    def __init__(self, new_folder: Callable[[str], Path]) -> None:
+        self._new_folder = new_folder
+        self._running: dict[tuple[App, bool], Running | AppError] = {}
+        self._stops: dict[tuple[App, bool], ExitStack] = {}
+
+    def get(self, app: App, *, dev: bool) -> Running:
+        """Raises: AppError: it did not start, now or when it was tried first."""
+        if (app, dev) not in self._running:
+            stack = self._stops[app, dev] = ExitStack()
+            try:
+                folder = self._new_folder(app.name) / "work"
+                self._running[app, dev] = stack.enter_context(start(app, folder, dev=dev))
+            except AppError as error:
+                self._running[app, dev] = error
+        running = self._running[app, dev]
+        if isinstance(running, AppError):
+            raise running
+        return running
+
+    def stop(self, app: App, *, dev: bool) -> None:
+        """The next one who asks gets a new one."""
+        self._stops.pop((app, dev)).close()
+        del self._running[app, dev]
+
+    def close(self) -> None:
+        with ExitStack() as every:  # one that cannot be stopped must not keep the others
+            for stack in self._stops.values():
+                every.callback(stack.close)
 
 
 @contextmanager
