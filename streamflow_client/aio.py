@@ -245,8 +245,19 @@ class AsyncFlows:
     def __dir__(self) -> list[str]:
         return sorted({*super().__dir__(), *self._finder.discovery.attributes()})
 
+    def _ipython_key_completions_(self) -> list[str]:
+        """What IPython and Jupyter offer after `client.flows["`."""
+        return self._finder.discovery.names()
+
     def __repr__(self) -> str:
         return f"AsyncFlows({self._finder.discovery})"
+
+    def _repr_html_(self) -> str:
+        """What a notebook shows."""
+        from .notebook import flows_html
+
+        found = self._finder.discovery
+        return flows_html("AsyncFlows", found.base_url, found.at_hand, "await client.discover()")
 
 
 class AsyncFlow(Generic[InputT, ChunkT, OutputT]):

@@ -201,8 +201,15 @@ class AsyncFlowStream(Generic[ChunkT, OutputT]):
                 )
 
     def __repr__(self) -> str:
-        state = "ended" if self._session.outcome is not None else f"{self.received} chunks received"
-        return f"AsyncFlowStream({self._session.call.flow!r}, {state})"
+        with self._exchange.lock:  # as above
+            return f"AsyncFlowStream({self._session})"
+
+    def _repr_html_(self) -> str:
+        """What a notebook shows."""
+        from .notebook import stream_html
+
+        with self._exchange.lock:
+            return stream_html("AsyncFlowStream", self._session, monotonic())
 
     # --- driving the session ------------------------------------------------------------------------
 

@@ -86,15 +86,35 @@ class Discovery:
             raise DiscoveryError("the server's flows are not known yet: await client.discover() first")
         return known
 
+    @property
+    def at_hand(self) -> Catalog | None:
+        """The catalog, where neither a server nor a file has to be asked for it."""
+        given = self._source if isinstance(self._source, Catalog) else None
+        return given if self._catalog is None else self._catalog
+
+    def names(self) -> list[str]:
+        """The flows that can be told without asking a server, as completion wants them: it never fails.
+
+        A catalog's file is read, once: it is local, and the first call would read it too.
+        """
+        try:
+            return list(self.known() or ())
+        except DiscoveryError:  # whoever looks up a flow is told
+            return []
+
     def attributes(self) -> list[str]:
-        """The flows that are known by now and can be reached as attributes."""
-        names = () if self._catalog is None else self._catalog
-        return [name for name in names if _is_attribute(name)]
+        """Those of `names` that can be reached as attributes."""
+        return list(filter(_is_attribute, self.names()))
 
     def __str__(self) -> str:
-        if self._catalog is None:
-            return f"{self._base}, not discovered yet"
-        return f"{self._base}: {excerpt(', '.join(map(one_line, self._catalog)))}"
+        if self.at_hand is None:
+            return f"{self.base_url}, not discovered yet"
+        return f"{self.base_url}: {excerpt(', '.join(map(one_line, self.at_hand)))}"
+
+    @property
+    def base_url(self) -> str:
+        """Where the client calls flows; without secrets."""
+        return str(self._base)
 
     def search(self, asker: object) -> Search:
         """Yields addresses; is sent what each holds, or the error of trying. Returns the catalog.

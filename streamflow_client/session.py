@@ -58,6 +58,9 @@ ChunkT = TypeVar("ChunkT")
 OutputT = TypeVar("OutputT")
 
 
+Standing = Literal["not started", "running", "ended", "cancelled", "failed"]
+
+
 class _State(Enum):
     IDLE = auto()
     OPENING = auto()
@@ -129,6 +132,22 @@ class Session(Generic[ChunkT, OutputT]):
     def subject(self) -> str:
         """What the log calls it."""
         return f"flow {self.call.flow!r}" if self.call.flow else without_secrets(self.call.url)
+
+    def __str__(self) -> str:
+        """One line for people: `'menu', running, 3 chunks received`."""
+        chunks = "chunk" if self.received == 1 else "chunks"
+        return f"{shown(repr(self.call.flow), 100)}, {self.state}, {self.received} {chunks} received"
+
+    @property
+    def state(self) -> Standing:
+        """Where the call stands, for people. One that ended may have chunks that nobody took yet."""
+        if isinstance(self.outcome, Done):
+            return "ended"
+        if self._cancelled is not None:  # maybe not settled yet
+            return "cancelled"
+        if self.outcome is not None:
+            return "failed"
+        return "not started" if self._clocks.began is None else "running"
 
     @property
     def is_answering(self) -> bool:

@@ -243,8 +243,19 @@ class Flows:
     def __dir__(self) -> list[str]:
         return sorted({*super().__dir__(), *self._finder.discovery.attributes()})
 
+    def _ipython_key_completions_(self) -> list[str]:
+        """What IPython and Jupyter offer after `client.flows["`."""
+        return self._finder.discovery.names()
+
     def __repr__(self) -> str:
         return f"Flows({self._finder.discovery})"
+
+    def _repr_html_(self) -> str:
+        """What a notebook shows."""
+        from .notebook import flows_html
+
+        found = self._finder.discovery
+        return flows_html("Flows", found.base_url, found.at_hand, "client.discover()")
 
 
 class Flow(Generic[InputT, ChunkT, OutputT]):

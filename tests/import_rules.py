@@ -20,6 +20,7 @@ PACKAGE = Path(__file__).resolve().parent.parent / "streamflow_client"
 ROOMS = (
     *("wire", "schema", "session", "call", "clocks", "tally", "advice"),
     *("errors", "options", "flowdef", "ticket", "timeline", "text", "jsonvalues"),
+    "notebook",
 )
 EXCEPTIONS = frozenset({"schema.files"})  # reads a file for `Catalog.load`, which imports it when it does
 

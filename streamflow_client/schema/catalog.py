@@ -141,6 +141,16 @@ class Catalog(Mapping[str, FlowSpec]):
         names = shown(", ".join(islice(self, 20)), 100)
         return f"Catalog({shown(repr(self.source))}, {count}{names and ': '}{names})"
 
+    def _ipython_key_completions_(self) -> list[str]:
+        """What IPython and Jupyter offer after `catalog["`."""
+        return list(self)
+
+    def _repr_html_(self) -> str:
+        """What a notebook shows."""
+        from ..notebook import catalog_html
+
+        return catalog_html(self)
+
     def __reduce__(self) -> tuple[Any, ...]:
         return _catalog, (self._origin,)
 

@@ -33,7 +33,7 @@ from .model import (
 )
 from .walk import resolved
 
-__all__ = ["LONG_NAME", "annotation", "bounds", "default_text", "number_text", "signature"]
+__all__ = ["LONG_NAME", "annotation", "bounds", "default_text", "number_text", "parameters", "signature"]
 
 LONG_NAME: Final = 100  # characters of a name of a field
 
@@ -56,7 +56,7 @@ def signature(name: str, input: Types | None, chunk: Types | None, output: Types
     """A flow on one line: `menu(theme: str, dishes: int = 3) -> Menu, streams MenuItem`."""
     result = annotation(output.root) if output is not None else "Any"
     streams = f", streams {annotation(chunk.root)}" if chunk is not None else ""
-    return f"{shown(name)}({_parameters(input)}) -> {result}{streams}"
+    return f"{shown(name)}({parameters(input)}) -> {result}{streams}"
 
 
 def default_text(value: Any, limit: int = _LONG_DEFAULT) -> str:
@@ -81,7 +81,8 @@ def number_text(value: float) -> str:
     return repr(value)
 
 
-def _parameters(input: Types | None) -> str:
+def parameters(input: Types | None) -> str:
+    """What a call takes: `theme: str, dishes: int = 3`, or `input: list[int], /`."""
     if input is None:
         return "input: Any = …, /"
     record = resolved(input.root, input.definitions)
