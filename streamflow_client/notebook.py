@@ -9,6 +9,7 @@ the notebook's theme decides.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable
 from html import escape
 from itertools import islice
@@ -31,24 +32,27 @@ __all__ = ["catalog_html", "flows_html", "stream_html"]
 Html = NewType("Html", str)
 Tag = Literal["code", "em", "p", "table", "caption", "thead", "tbody", "tr", "th", "td", "br"]
 
-_MANY: Final = 100  # flows or attempts in one table
+_MANY: Final = 50  # flows or attempts in one table
 _LONG: Final = 300  # characters of one cell's text
-_LEFT: Final = ' style="text-align: left"'  # notebooks align the text of tables to the right
+_ATTRIBUTES: Final = {
+    **dict.fromkeys(("table", "p"), ' class="tex2jax_ignore mathjax_ignore"'),  # `$` begins no formula
+    **dict.fromkeys(("caption", "th", "td"), ' style="text-align: left"'),  # not right, as notebooks have it
+}
 _COLUMNS: Final = ("flow", "input", "chunk", "output", "description")
 _BREAK: Final = Html("<br>")
+_BREAKS: Final = re.compile(r"[ \t\r\n]+")  # what HTML shows as one space; other white space may be a trick
 
 
 def catalog_html(catalog: Catalog) -> str:
     """A table of the flows, with their types as Python writes them."""
-    return _flows("Catalog", catalog)
+    return _flows(f"Catalog of {catalog.source}", catalog)
 
 
 def flows_html(what: str, base_url: str, catalog: Catalog | None, how: str) -> str:
     """The same for `client.flows`; where they are not known yet, it says `how` to get to know them."""
     if catalog is not None:
-        return _flows(what, catalog)
-    unknown = _text(f"{what} of {base_url}: not discovered yet; ")
-    return _element("p", unknown, _element("code", _text(how)), _text(" does it"))
+        return _flows(f"{what} of {base_url}", catalog)
+    return _element("p", _text(f"{what} of {base_url}, not discovered yet: "), _element("code", _text(how)))
 
 
 def stream_html(what: str, session: Session[Any, Any], now: float) -> str:
@@ -58,7 +62,7 @@ def stream_html(what: str, session: Session[Any, Any], now: float) -> str:
         "state": _text(_state(session, timeline)),
         "chunks": _text(_chunks(session)),
         "time": _text(_time(session, timeline)),
-        "durable": _text("" if session.stream_id is None else "yes: ticket() tells where to go on"),
+        "durable": _text("" if session.ticket() is None else "yes: ticket() tells where to go on"),
         "requests": _lines(map(str, timeline.attempts), len(timeline.attempts)),
         "address": _text(without_secrets(session.call.url)),
     }
@@ -69,7 +73,7 @@ def stream_html(what: str, session: Session[Any, Any], now: float) -> str:
 # --- flows -------------------------------------------------------------------------------------------
 
 
-def _flows(what: str, catalog: Catalog) -> Html:
+def _flows(title: str, catalog: Catalog) -> Html:
     count = f"{len(catalog)} flow{'' if len(catalog) == 1 else 's'}"
     warned = len(catalog.warnings)
     warnings = f", {warned} warning{'' if warned == 1 else 's'}: see .warnings" if warned else ""
@@ -77,7 +81,7 @@ def _flows(what: str, catalog: Catalog) -> Html:
     body = [_flow(spec) for spec in islice(catalog.values(), _MANY)]
     if len(catalog) > _MANY:
         body.append(_row(_element("td", _text(f"and {len(catalog) - _MANY} more"))))
-    return _table(f"{what} of {catalog.source}: {count}{warnings}", head, _element("tbody", *body))
+    return _table(f"{title}: {count}{warnings}", head, _element("tbody", *body))
 
 
 def _flow(spec: FlowSpec) -> Html:
@@ -89,7 +93,7 @@ def _flow(spec: FlowSpec) -> Html:
         _type(spec.input_schema, f"{spec.name} input", parameters),
         _type(spec.chunk_schema, f"{spec.name} chunk", in_short),
         _type(spec.output_schema, f"{spec.name} output", in_short),
-        _text(spec.description),
+        _text(spec.description.strip(" \t\r\n")),
     )
     return _row(*(_element("td", cell) for cell in cells))
 
@@ -133,8 +137,7 @@ def _time(session: Session[Any, Any], timeline: Timeline) -> str:
 
 def _text(text: str) -> Html:
     """Anybody's text: on one line, shortened, with nothing in it that is markup or moves a cursor."""
-    words = " ".join(text[: 4 * _LONG].split())
-    return Html(escape(shown(words, _LONG)))
+    return Html(escape(shown(_BREAKS.sub(" ", text[: 4 * _LONG]), _LONG)))
 
 
 def _lines(lines: Iterable[str], count: int) -> Html:
@@ -152,5 +155,4 @@ def _row(*cells: Html) -> Html:
 
 
 def _element(tag: Tag, *parts: Html) -> Html:
-    left = _LEFT if tag in {"th", "td", "caption"} else ""
-    return Html(f"<{tag}{left}>{''.join(parts)}</{tag}>")
+    return Html(f"<{tag}{_ATTRIBUTES.get(tag, '')}>{''.join(parts)}</{tag}>")
