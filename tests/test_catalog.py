@@ -788,16 +788,20 @@ def test_repr_is_short() -> None:
 
 UNKNOWN: dict[str, tuple[list[str], str, str]] = {
     "no flows": ([], "x", f"no flow 'x' in {SOURCE}, which has none"),
-    "few": (["menu", "echo"], "manu", f"no flow 'manu' in {SOURCE}, which has menu, echo"),
+    "few": (
+        ["menu", "echo"],
+        "manu",
+        f"no flow 'manu' in {SOURCE}, which has menu, echo; did you mean 'menu'?",
+    ),
     "close": (
         ["menu", *(f"flow-{n}" for n in range(20))],
         "manu",
-        f"no flow 'manu' in {SOURCE} among 21; did you mean menu?",
+        f"no flow 'manu' in {SOURCE} among 21; did you mean 'menu'?",
     ),
     "three close ones": (
         ["my-flow", "my_flow", "myflow", "my-flows", *(f"x{n}" for n in range(20))],
         "my.flow",
-        f"no flow 'my.flow' in {SOURCE} among 24; did you mean myflow or my_flow or my-flow?",
+        f"no flow 'my.flow' in {SOURCE} among 24; did you mean 'myflow' or 'my_flow' or 'my-flow'?",
     ),
     "nothing like it": (
         [f"x{n}" for n in range(20)],

@@ -596,7 +596,9 @@ def test_a_flow_that_the_catalog_lacks(cli: Cli, stub: StubServer, saved: str) -
     warning, error = ended.err.splitlines()
     assert ended.code == ExitCode.FLOW_FAILED
     assert error.startswith("error: flow 'meun': NOT_FOUND")
-    assert warning.endswith(f": no flow 'meun' in {stub.url}/openapi.json, which has menu, shout")
+    assert warning.endswith(
+        f": no flow 'meun' in {stub.url}/openapi.json, which has menu, shout; did you mean 'menu'?"
+    )
     assert sent(stub) == {"data": {"a": 1}}
 
 

@@ -158,11 +158,11 @@ class Catalog(Mapping[str, FlowSpec]):
         unknown = f"no flow {shown(repr(name), 100)} in {shown(self.source, 100)}"
         if not self.flows:
             return f"{unknown}, which has none"
-        if len(self) <= _FEW:
-            return f"{unknown}, which has {shown(', '.join(self))}"
         close = _close(name, self)
-        told = f"did you mean {shown(' or '.join(close))}?" if close else "and none like it"
-        return f"{unknown} among {len(self)}; {told}"
+        meant = f"; did you mean {shown(' or '.join(map(repr, close)))}?" if close else ""
+        if len(self) <= _FEW:
+            return f"{unknown}, which has {shown(', '.join(self))}{meant}"
+        return f"{unknown} among {len(self)}{meant or '; and none like it'}"
 
 
 def _check_data(data: Any) -> None:
