@@ -29,6 +29,7 @@ from .local import SEARCH_SECONDS, DevServer, Folder, find_server, settings_for,
 from .options import DEFAULT_MAX_EVENT_BYTES, DEFAULT_MAX_RESPONSE_BYTES, Retry, Timeout
 from .schema.catalog import Catalog, FlowSpec
 from .session import Session
+from .text import shown
 from .ticket import Ticket
 from .transport.defaults import direct_async_http_client
 from .wire.codec import UNSET, Unset
@@ -336,7 +337,7 @@ class AsyncFlow(Generic[InputT, ChunkT, OutputT]):
         return type(self)(self._http, settings, self._definition)
 
     def __repr__(self) -> str:
-        return f"AsyncFlow({self._definition.name!r} at {self._settings.base})"
+        return f"AsyncFlow({shown(repr(self._definition.name), 100)} at {self._settings.base})"
 
     def _unary(self, input: InputT | Unset) -> AsyncFlowStream[ChunkT, OutputT]:
         return self._stream(self._session(input, streaming=False))
@@ -454,7 +455,7 @@ class _LateFlow(AsyncDiscoveredFlow):
         return type(self)(_Finder(self._http, settings, self._finder.discovery), self._name)
 
     def __repr__(self) -> str:
-        return f"<Flow {self._name}, looked up by its first call>"
+        return f"<Flow {shown(self._name, 100)}, looked up by its first call>"
 
     def _known(self) -> AsyncDiscoveredFlow:
         found = self._definition

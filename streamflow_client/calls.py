@@ -12,6 +12,7 @@ import re
 import uuid
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, replace
+from difflib import get_close_matches
 from time import monotonic
 from typing import Any, NamedTuple, TypeVar, get_args
 
@@ -23,8 +24,10 @@ from .call import Call, Limits
 from .errors import FlowCancelledError, FlowTimeoutError, InputValidationError
 from .flowdef import FlowDef
 from .found import FoundFlow
+from .jsonvalues import is_object
 from .options import Retry, Timeout, as_timeout
 from .session import Session, reasons
+from .text import shown
 from .ticket import TICKET_PREFIX, Ticket
 from .wire.codec import VERBATIM, Codec, Decoder, Unset
 from .wire.request import (
@@ -253,7 +256,7 @@ def encode_input(
         raise InputValidationError(what, validation_error=error, flow=definition.name) from None
     except Exception as error:  # noqa: BLE001 - a validator of the caller's may raise anything
         told = codec.told(error, "input")
-        what = f"the input is not of the flow's input type: {reasons(told)}{_hint(definition, told)}"
+        what = f"the input is not of the flow's input type: {reasons(told)}{_hint(definition, told, value)}"
         raise InputValidationError(what, validation_error=told, flow=definition.name) from None
 
 
@@ -277,22 +280,34 @@ def input_of(found: FoundFlow, value: Any | Unset, fields: dict[str, Any]) -> An
             found.name,
             [InitErrorDetails(type="extra_forbidden", loc=(name,), input=fields[name]) for name in unknown],
         )
-        hint = _hint(found, error) or "; one mapping may hold fields that the schema does not name"
+        hint = _hint(found, error, fields) or "; one mapping may hold fields that the schema does not name"
         what = f"the input is not of the flow's input type: {reasons(error)}{hint}"
         raise InputValidationError(what, validation_error=error, flow=found.name)
     return fields
 
 
-def _hint(definition: FlowDef[Any, Any, Any], error: Exception) -> str:
-    """Which field of a discovered flow may have been meant by one that it does not have."""
-    if not isinstance(definition, FoundFlow) or not isinstance(error, ValidationError):
+def _hint(definition: FlowDef[Any, Any, Any], error: Exception, given: Any) -> str:
+    """Which fields of the input may have been meant by those given that it does not have."""
+    if not is_object(given) or not isinstance(error, ValidationError):
         return ""
     found = error.errors(include_input=False, include_url=False, include_context=False)
-    odd = [
-        str(item["loc"][0]) for item in found if item["type"] == "extra_forbidden" and len(item["loc"]) == 1
-    ]
-    meant = [close for name in odd for close in definition.close_fields(name)]
-    return f"; did you mean {' or '.join(map(repr, meant[:3]))}?" if meant else ""
+    told = {item["type"] for item in found if len(item["loc"]) == 1}
+    known = definition.input_fields() if told & {"extra_forbidden", "missing"} else []
+    odd = [name for name in map(str, given) if name not in known]
+    left = [name for name in known if name not in given]
+    meant = {name: close for name in odd[:_MANY] if (close := get_close_matches(name[:100], left))}
+    if not meant:
+        return ""
+    which = "" if "extra_forbidden" in told else f"{' and '.join(map(_name, meant))} is no field of it: "
+    close = [each for names in meant.values() for each in names]
+    return f"; {which}did you mean {' or '.join(map(_name, close[:3]))}?"
+
+
+def _name(name: str) -> str:
+    return shown(repr(name), 100)
+
+
+_MANY = 20  # names of an input are compared with the fields that a flow has
 
 
 def new_session(

@@ -97,10 +97,13 @@ class FlowError(Exception):
         self.advice: str = ""
 
     def __str__(self) -> str:
-        name = f"flow {self.flow!r}: " if self.flow else ""
+        name = f"flow {shown(repr(self.flow), 100)}: " if self.flow else ""
         timeline = f" [{self.timeline}]" if self.timeline else ""
         advice = f"; {self.advice}" if self.advice else ""
         return f"{name}{self._summary()}{timeline}{advice}"
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({shown(repr(self.message))})"
 
     def _summary(self) -> str:
         return one_line(self.message)

@@ -5,10 +5,12 @@ In: type forms. Out: a `FlowDef` that type checkers and the codec read. Pure.
 
 from __future__ import annotations
 
-from typing import Any, Generic
+from typing import Any, Generic, get_args
 
+from pydantic.fields import FieldInfo
 from typing_extensions import TypeForm, TypeVar
 
+from .text import shown
 from .wire.codec import Codec
 
 InputT = TypeVar("InputT", default=Any)
@@ -62,7 +64,19 @@ class FlowDef(Generic[InputT, ChunkT, OutputT]):
     def _new_codec(self, *, strict: bool) -> Codec[InputT, ChunkT, OutputT]:
         return Codec(self.name, self.input, self.chunk, self.output, strict=strict)
 
+    def input_fields(self) -> list[str]:
+        """Names of the input's fields as a mapping has them, where the type is one that has some."""
+        model: dict[str, FieldInfo] = getattr(self.input, "__pydantic_fields__", {})
+        keys = [*getattr(self.input, "__required_keys__", ()), *getattr(self.input, "__optional_keys__", ())]
+        others = getattr(self.input, "__dataclass_fields__", sorted(keys))
+        return [field.alias or name for name, field in model.items()] or list(others)
+
     def __repr__(self) -> str:
-        forms = (self.input, self.chunk, self.output)
-        shown = (form.__name__ if isinstance(form, type) else form for form in forms)
-        return "FlowDef({!r}, input={}, chunk={}, output={})".format(self.name, *shown)
+        forms = {"input": self.input, "chunk": self.chunk, "output": self.output}
+        told = [f"{role}={_form_text(form)}" for role, form in forms.items()]
+        return f"FlowDef({shown(repr(self.name), 100)}, {', '.join(told)})"
+
+
+def _form_text(form: Any) -> str:
+    """As one writes it: `list[int]`, which is a type too by the word of `isinstance`, is more than `list`."""
+    return shown(form.__name__ if isinstance(form, type) and not get_args(form) else str(form))

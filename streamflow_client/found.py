@@ -9,7 +9,6 @@ from __future__ import annotations
 import inspect
 import logging
 from dataclasses import dataclass
-from difflib import get_close_matches
 from textwrap import indent
 from types import FunctionType
 from typing import TYPE_CHECKING, Any, TypeVar, cast
@@ -107,11 +106,11 @@ class FoundFlow(FlowDef[Any, Any, Any]):
         known = {field.name for field in record.fields} | {field.python_name for field in record.fields}
         return sorted(names - known)
 
-    def close_fields(self, name: str) -> list[str]:
-        """Known fields of the input that resemble `name`."""
+    def input_fields(self) -> list[str]:
+        """Names of the input's fields, as Python has them and as the wire does."""
         record = _record(self.types.input)
-        known = [] if record is None else [field.python_name for field in record.fields]
-        return get_close_matches(name, known)
+        fields = () if record is None else record.fields
+        return list(dict.fromkeys(name for field in fields for name in (field.python_name, field.name)))
 
     def signature(self) -> inspect.Signature:
         """What a call takes and gives, for people."""
@@ -192,7 +191,7 @@ def _described_class(flow_class: type[FlowT], found: FoundFlow) -> type[FlowT]:
     signature = found.signature()
     for name in ("__call__", "stream"):
         members[name] = _with_signature(getattr(flow_class, name), signature)
-    return cast("type[FlowT]", type(class_name(found.name), (flow_class,), members))
+    return cast("type[FlowT]", type(class_name(f"{found.name} flow"), (flow_class,), members))
 
 
 def _with_signature(function: FunctionType, signature: inspect.Signature) -> FunctionType:

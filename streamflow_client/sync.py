@@ -28,6 +28,7 @@ from .options import DEFAULT_MAX_EVENT_BYTES, DEFAULT_MAX_RESPONSE_BYTES, Retry,
 from .schema.catalog import Catalog, FlowSpec
 from .session import Session
 from .sync_stream import FlowStream, Http
+from .text import shown
 from .ticket import Ticket
 from .transport.defaults import direct_http_client
 from .wire.codec import UNSET, Unset
@@ -334,7 +335,7 @@ class Flow(Generic[InputT, ChunkT, OutputT]):
         return type(self)(self._http, settings, self._definition)
 
     def __repr__(self) -> str:
-        return f"Flow({self._definition.name!r} at {self._settings.base})"
+        return f"Flow({shown(repr(self._definition.name), 100)} at {self._settings.base})"
 
     def _unary(self, input: InputT | Unset) -> FlowStream[ChunkT, OutputT]:
         return self._stream(self._session(input, streaming=False))

@@ -6,8 +6,13 @@ In: text or bytes of a server. Out: text that is safe to show. Pure.
 from __future__ import annotations
 
 import re
+from reprlib import Repr
+from typing import Any
 
 SHOWN = 200  # characters or bytes of foreign text in one message
+
+_BRIEF = Repr()  # of each list and object the first six, four levels deep
+_BRIEF.maxdict, _BRIEF.maxlist, _BRIEF.maxlevel, _BRIEF.maxstring = 6, 6, 4, 60
 
 
 def excerpt(text: str, limit: int = SHOWN) -> str:
@@ -25,6 +30,14 @@ def one_line(text: str) -> str:
 def shown(text: str, limit: int = SHOWN) -> str:
     """The beginning of `text` on one line; the rest is not even looked at, however long."""
     return excerpt(one_line(text[: limit + 1]), limit)
+
+
+def brief(value: Any, limit: int = SHOWN) -> str:
+    """A JSON value as Python, shortened; the rest is not even looked at, however large."""
+    try:
+        return shown(_BRIEF.repr(value), limit)
+    except ValueError:  # Python writes no number of more than 4,300 digits
+        return "…"
 
 
 _SECRETS = re.compile(r"(?<=//)[^/?#]*@|[?#].*", re.DOTALL)

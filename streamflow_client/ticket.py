@@ -12,6 +12,8 @@ from typing import Annotated
 
 from pydantic import Field, TypeAdapter
 
+from .text import shown
+
 TICKET_PREFIX = "sft1."
 
 
@@ -40,9 +42,8 @@ class Ticket:
         return TICKET_PREFIX + text.rstrip("=")
 
     def __repr__(self) -> str:
-        return (
-            f"Ticket(origin={self.origin!r}, flow={self.flow!r}, stream_id='***', received={self.received})"
-        )
+        where = f"origin={shown(repr(self.origin))}, flow={shown(repr(self.flow), 100)}"
+        return f"Ticket({where}, stream_id='***', received={self.received})"
 
     @classmethod
     def parse(cls, text: str) -> Ticket:

@@ -60,6 +60,9 @@ class Timeline:
     last_byte_age: float | None
     last_chunk_age: float | None
 
+    def __repr__(self) -> str:
+        return f"<Timeline: {self}>"
+
     def __str__(self) -> str:
         parts = [
             f"{self.phase} after {self.elapsed:.2f} s",

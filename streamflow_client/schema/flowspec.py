@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
+from ..text import brief, shown
 from ..wire.request import ProtocolName
 from .document import kind
 from .model import Schema
@@ -42,6 +43,13 @@ class FlowSpec:
     chunk_schema: Schema | None
     output_schema: Schema | None
     source: str
+
+    def __repr__(self) -> str:
+        schemas = {"input": self.input_schema, "chunk": self.chunk_schema, "output": self.output_schema}
+        told = [f"{role}={brief(schema and schema.value, 100)}" for role, schema in schemas.items()]
+        return (
+            f"FlowSpec({shown(repr(self.name), 100)}, {', '.join(told)}, source={shown(repr(self.source))})"
+        )
 
 
 # Control characters; what ends or climbs a path; what stands where there was no text.

@@ -15,6 +15,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+from ..text import brief, shown
+
 
 @dataclass(frozen=True, slots=True)
 class Schema:
@@ -29,6 +31,9 @@ class Schema:
     value: Any
     root: Any = field(repr=False)
     pointer: str = ""
+
+    def __repr__(self) -> str:
+        return f"Schema({brief(self.value)}, pointer={shown(repr(self.pointer), 100)})"
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,6 +11,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from ..text import brief, shown
+
 Outcome = Literal["running", "finished", "failed", "cancelled"]
 
 
@@ -29,6 +31,11 @@ class Received:
     nth: int
     at: float
 
+    def __repr__(self) -> str:
+        how = ", streaming" if self.streaming else ""
+        what = f"{shown(self.method, 20)} {shown(self.path)}"
+        return f"<Received {what} on connection {self.connection}, {len(self.body)} bytes{how}>"
+
     @property
     def json(self) -> Any:
         """The body as JSON, None if empty. Raises ValueError if it is something else."""
@@ -46,6 +53,10 @@ class Run:
     chunks_sent: int = 0
     outcome: Outcome = "running"
     client_left: float | None = None
+
+    def __repr__(self) -> str:
+        count = f"{self.chunks_sent} chunk{'' if self.chunks_sent == 1 else 's'} sent"
+        return f"<Run of {shown(repr(self.flow), 100)}, {self.outcome}, {count}, input {brief(self.input)}>"
 
 
 @dataclass(slots=True)

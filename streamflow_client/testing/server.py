@@ -12,6 +12,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, TypeVar, overload
 
+from ..text import shown
 from .dialects import DIALECTS, DialectName
 from .faults import Faults
 from .flows import declare
@@ -126,6 +127,10 @@ class StubServer:
         listener, self._listener = self._listener, None
         if listener is not None:
             listener.stop()
+
+    def __repr__(self) -> str:
+        where = "not running" if self._listener is None else self.url
+        return f"<StubServer {where}: {shown(', '.join(self._service.flows)) or 'no flows'}>"
 
     def __enter__(self) -> Self:
         return self.start()
