@@ -2,9 +2,20 @@
 
 from streamflow_client import Client
 
-with Client("http://localhost:3400") as client:
-    menu = client.flow("menu", input=MenuRequest, chunk=MenuItem, output=Menu)
-    result = menu(MenuRequest(theme="pirate"))
+client = Client("http://localhost:3400")
+
+list(client.flows)                                  # which flows has the server?
+help(client.flows.menu)                             # what does this one take and give?
+client.flows.menu(theme="pirate")                   # its output
+with client.flows.menu.stream(theme="pirate") as stream:
+    for item in stream:                             # its chunks, as they arrive
+        print(item)
+
+menu = client.flow("menu", input=MenuRequest, chunk=MenuItem, output=Menu)  # with types of your own
+menu(MenuRequest(theme="pirate"))
+
+`AsyncClient` is the same for asyncio and trio. Every error is a `FlowError`; `streamflow_client.errors`
+draws their tree. `streamflow_client.testing` has a server to test against.
 """
 
 from .aio import AsyncClient, AsyncDiscoveredFlow, AsyncFlow, AsyncFlows

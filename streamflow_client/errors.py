@@ -299,7 +299,7 @@ class NotFoundError(FlowStatusError):
 
 
 class AlreadyExistsError(FlowStatusError):
-    """ALREADY_EXISTS."""
+    """ALREADY_EXISTS: what the flow was to create is there."""
 
     code = "ALREADY_EXISTS"
 
@@ -323,25 +323,25 @@ class ResourceExhaustedError(FlowStatusError):
 
 
 class FailedPreconditionError(FlowStatusError):
-    """FAILED_PRECONDITION."""
+    """FAILED_PRECONDITION: the state of things does not allow it; trying again changes nothing."""
 
     code = "FAILED_PRECONDITION"
 
 
 class AbortedError(FlowStatusError):
-    """ABORTED."""
+    """ABORTED: it met another run, such as in a transaction; trying all of it again may help."""
 
     code = "ABORTED"
 
 
 class OutOfRangeError(FlowStatusError):
-    """OUT_OF_RANGE."""
+    """OUT_OF_RANGE: past the end, such as a page that does not exist."""
 
     code = "OUT_OF_RANGE"
 
 
 class UnimplementedError(FlowStatusError):
-    """UNIMPLEMENTED."""
+    """UNIMPLEMENTED: the server does not know or support the operation."""
 
     code = "UNIMPLEMENTED"
 
@@ -353,13 +353,13 @@ class InternalError(FlowStatusError):
 
 
 class UnavailableError(FlowStatusError):
-    """UNAVAILABLE."""
+    """UNAVAILABLE: for now; trying again later may help."""
 
     code = "UNAVAILABLE"
 
 
 class DataLossError(FlowStatusError):
-    """DATA_LOSS."""
+    """DATA_LOSS: data is lost or corrupted for good."""
 
     code = "DATA_LOSS"
 

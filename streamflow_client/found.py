@@ -188,8 +188,9 @@ def _record(types: Types | None) -> Record | None:
 
 def _described_class(flow_class: type[FlowT], found: FoundFlow) -> type[FlowT]:
     members: dict[str, Any] = {"__doc__": found.documentation(), "__module__": flow_class.__module__}
-    signature = found.signature()
-    for name in ("__call__", "stream"):
+    # Of the class too, whose own would show the parts that a flow is made of.
+    members["__signature__"] = signature = found.signature()
+    for name in ("__call__", "stream", "stream_events"):
         members[name] = _with_signature(getattr(flow_class, name), signature)
     return cast("type[FlowT]", type(class_name(f"{found.name} flow"), (flow_class,), members))
 

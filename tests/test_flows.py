@@ -296,7 +296,7 @@ def test_an_async_client_says_how_to_discover_first(driver: Driver, stub: StubSe
 def test_looking_around_never_asks_the_server(driver: Driver, stub: StubServer) -> None:
     with driver.client(stub) as client:
         flows = client.flows.inner
-        for name in ("_private", "__wrapped__", "_repr_html_", "__deepcopy__", "_ipython_display_"):
+        for name in ("_private", "__wrapped__", "_repr_latex_", "__deepcopy__", "_ipython_display_"):
             with pytest.raises(AttributeError):
                 getattr(flows, name)
         assert "not discovered yet" in repr(flows)

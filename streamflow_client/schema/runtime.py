@@ -15,6 +15,7 @@ import inspect
 import weakref
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from difflib import get_close_matches
 from functools import partial
 from hashlib import sha256
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Final, Literal, cast
@@ -23,9 +24,11 @@ from pydantic import BaseModel, ConfigDict, Field, GetCoreSchemaHandler, Validat
 from pydantic.fields import FieldInfo
 from pydantic_core import CoreSchema
 
+from ..text import shown
 from . import model
 from .complaints import readable
 from .core import Core, refuses_extra
+from .describe import LONG_NAME
 from .model import MISSING, Definition, Record, Ref, Type, Types
 from .plain import either, plain_type
 from .signature import documentation, fields_to_parameters
@@ -81,6 +84,17 @@ class FlowModel(BaseModel, metaclass=FlowMeta):
         except ValidationError as error:
             raise readable(error) from None
 
+    if not TYPE_CHECKING:  # else no name would be wrong to type checkers
+
+        def __getattr__(self, name: str) -> Any:
+            """Fields that no schema speaks of; or an error that names the closest field."""
+            try:
+                return super().__getattr__(name)
+            except AttributeError:
+                if name.startswith("_"):
+                    raise
+                raise _no_field(self, name) from None
+
     @classmethod
     def __pydantic_on_complete__(cls) -> None:
         _sign(cls)  # again: pydantic has just written a signature full of checks
@@ -89,6 +103,14 @@ class FlowModel(BaseModel, metaclass=FlowMeta):
     def __get_pydantic_core_schema__(cls, source: Any, handler: GetCoreSchemaHandler, /) -> CoreSchema:
         origin = _origin(cls)
         return handler(source) if origin is None else origin.world.class_schema(origin.name)
+
+
+def _no_field(value: BaseModel, name: str) -> AttributeError:
+    """`name=` keeps Python from suggesting names of its own, such as pydantic's private ones."""
+    fields = [*type(value).model_fields, *(value.model_extra or ())]
+    close = get_close_matches(name[:LONG_NAME], fields, n=1)
+    meant = f"; did you mean {shown(repr(close[0]), LONG_NAME)}?" if close else ""
+    return AttributeError(f"{type(value).__name__!r} object has no attribute {name!r}{meant}", name=name)
 
 
 def build(types: Types, *, role: Role, name: str) -> Built:
