@@ -12,14 +12,14 @@ from contextlib import aclosing
 from dataclasses import replace
 from time import monotonic
 from types import TracebackType
-from typing import Any, Generic, Self, cast, overload
+from typing import Any, ClassVar, Generic, Self, cast, overload
 
 from httpx_sse import ServerSentEvent
 from typing_extensions import TypeForm, TypeVar
 
 from . import calls
 from .aio_stream import AsyncFlowStream, Http
-from .calls import KEEP, Auth, Keep, Settings
+from .calls import KEEP, Auth, Keep, OwnSignature, Settings
 from .calls import AsyncHeaderSource as HeaderSource
 from .discovery import Discovery, Source
 from .errors import FlowError
@@ -263,6 +263,8 @@ class AsyncFlows:
 
 class AsyncFlow(Generic[InputT, ChunkT, OutputT]):
     """One flow of a server. Made by `client.flow(…)`; call it, or stream it."""
+
+    __signature__: ClassVar[OwnSignature] = OwnSignature()
 
     def __init__(self, http: Http, settings: Settings, definition: FlowDef[InputT, ChunkT, OutputT]) -> None:
         self._http = http

@@ -21,7 +21,7 @@ from httpx_sse import ServerSentEvent
 from pydantic_core import InitErrorDetails, PydanticSerializationError, ValidationError
 
 from .call import Call, Limits
-from .errors import FlowCancelledError, FlowTimeoutError, InputValidationError
+from .errors import DiscoveryError, FlowCancelledError, FlowTimeoutError, InputValidationError
 from .flowdef import FlowDef
 from .found import FoundFlow
 from .jsonvalues import is_object
@@ -88,6 +88,16 @@ class Settings:
 
     def __repr__(self) -> str:
         return f"Settings({self.base.origin}{self.base.path})"
+
+
+class OwnSignature:
+    """`__signature__` of a flow: what its types say, once they are known. Its class has Python's own."""
+
+    def __get__(self, flow: Any, owner: type) -> inspect.Signature | None:
+        try:
+            return None if flow is None else flow.definition.signature()
+        except DiscoveryError:
+            return None
 
 
 class Keep:

@@ -5,6 +5,7 @@ In: type forms. Out: a `FlowDef` that type checkers and the codec read. Pure.
 
 from __future__ import annotations
 
+import inspect
 from typing import Any, Generic, get_args
 
 from pydantic.fields import FieldInfo
@@ -63,6 +64,11 @@ class FlowDef(Generic[InputT, ChunkT, OutputT]):
 
     def _new_codec(self, *, strict: bool) -> Codec[InputT, ChunkT, OutputT]:
         return Codec(self.name, self.input, self.chunk, self.output, strict=strict)
+
+    def signature(self) -> inspect.Signature:
+        """What a call takes and gives, for people."""
+        takes = inspect.Parameter("input", inspect.Parameter.POSITIONAL_ONLY, annotation=self.input)
+        return inspect.Signature([takes], return_annotation=self.output)
 
     def input_fields(self) -> list[str]:
         """Names of the input's fields as a mapping has them, where the type is one that has some."""

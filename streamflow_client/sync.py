@@ -12,13 +12,13 @@ from contextlib import closing
 from dataclasses import replace
 from time import monotonic
 from types import TracebackType
-from typing import Any, Generic, Self, cast, overload
+from typing import Any, ClassVar, Generic, Self, cast, overload
 
 from httpx_sse import ServerSentEvent
 from typing_extensions import TypeForm, TypeVar
 
 from . import calls
-from .calls import KEEP, Auth, HeaderSource, Keep, Settings
+from .calls import KEEP, Auth, HeaderSource, Keep, OwnSignature, Settings
 from .discovery import Discovery, Source
 from .errors import FlowError
 from .flowdef import FlowDef
@@ -261,6 +261,8 @@ class Flows:
 
 class Flow(Generic[InputT, ChunkT, OutputT]):
     """One flow of a server. Made by `client.flow(…)`; call it, or stream it."""
+
+    __signature__: ClassVar[OwnSignature] = OwnSignature()
 
     def __init__(self, http: Http, settings: Settings, definition: FlowDef[InputT, ChunkT, OutputT]) -> None:
         self._http = http

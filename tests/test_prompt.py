@@ -8,6 +8,7 @@ from __future__ import annotations
 import inspect
 import json
 import pydoc
+import re
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -131,6 +132,43 @@ def test_what_prompts_look_for_asks_nothing(driver: Driver, stub: StubServer) ->
             inspect.getmembers(type(thing))
             pydoc.render_doc(thing)
     assert stub.requests == []
+
+
+# --- help --------------------------------------------------------------------------------------------
+
+
+@ours
+def test_signatures_are_those_of_the_types(driver: Driver, stub: StubServer) -> None:
+    with driver.client(stub) as client:
+        declared_flow = client.flow("menu", input=Request, chunk=str, output=list[int]).inner
+        assert str(inspect.signature(declared_flow)).endswith("Request, /) -> list[int]")
+        assert list(inspect.signature(type(declared_flow)).parameters) == ["http", "settings", "definition"]
+        if driver.name != "sync":
+            late = client.flows.menu.inner
+            assert list(inspect.signature(late).parameters) == ["input", "fields"]
+            client.discover()
+            assert list(inspect.signature(late).parameters) == ["theme", "dishes"]
+        menu = client.flows.menu.inner
+        for call in (menu, menu.stream, menu.stream_events):
+            assert list(inspect.signature(call).parameters) == ["theme", "dishes"]
+
+
+@ours
+def test_help_of_a_flow_begins_with_its_call(driver: Driver, stub: StubServer) -> None:
+    with driver.client(stub) as client:
+        client.discover()
+        lines = pydoc.plain(pydoc.render_doc(client.flows.menu.inner)).splitlines()
+    assert lines[2] == f"class MenuFlow({'Async' if driver.name != 'sync' else ''}DiscoveredFlow)"
+    assert lines[3] == " |  MenuFlow(*, theme: str, dishes: int = 3) -> streamflow_client.flows.Menu"
+    assert lines[5] == " |  menu(theme: str, dishes: int = 3) -> Menu, streams Item"
+    assert " |  Writes a menu." in lines
+
+
+def test_help_of_the_package_says_how_to_begin() -> None:
+    text = pydoc.plain(pydoc.render_doc(streamflow_client))
+    code = re.findall("^    (?:client|list|help|with|menu|from)\\b.*", text, re.MULTILINE)
+    assert len(code) > 6
+    assert "client.flows.menu(theme=" in text
 
 
 # --- how things look ---------------------------------------------------------------------------------
