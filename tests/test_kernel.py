@@ -159,6 +159,8 @@ def test_looking_at_what_is_not_known_asks_no_server(kernel: Kernel, stub: StubS
         for code in (f"{flows}.", f"{flows}.me", f'{flows}["', f'{flows}["me'):
             assert "menu" not in str(kernel.complete(code))
     kernel.good("stream = client.flow('menu').stream({'theme': 'x'})\nstream")
+    kernel.good("flow = client.flow('menu', input=dict[str, str], output=list[int])")
+    assert "flow(input: dict[str, str], /) -> list[int]" in kernel.inspect("flow")
     assert "The flows of a server by name" in kernel.good("help(client.flows)").stdout
     assert "The flows of a server by name" in kernel.inspect("aclient.flows")
     assert "looked up by its first call" in kernel.inspect("aclient.flows.menu")
@@ -253,10 +255,20 @@ def test_a_stream_that_the_history_keeps_does_no_harm(kernel: Kernel, stub: Stub
 
 
 @pytest.mark.usefixtures("client")
+def test_a_stream_that_nothing_keeps_goes_in_silence(kernel: Kernel, stub: StubServer) -> None:
+    for read in ("client.flows.ticks.stream(); next(s)", "aclient.flows.ticks.stream(); await anext(s)"):
+        kernel.good(f"s = {read}")
+        kernel.good("del s")
+        stub.wait_until(lambda: stub.open_streams == 0)
+    assert stub.run_count("ticks") == 2
+
+
+@pytest.mark.usefixtures("client")
 def test_mistakes_in_a_cell_name_what_was_meant(kernel: Kernel) -> None:
     for code, told in {
         "client.flows.mneu": "did you mean 'menu'?",
         "client.flows.menu(thme='x')": "did you mean 'theme'?",
+        "client.flows.menu(theme='x').titel": "did you mean 'title'?",
         "await aclient.flows.menu(thme='x')": "did you mean 'theme'?",
         "list(AsyncClient('http://localhost:1').flows)": "await client.discover() first",
     }.items():
