@@ -4,8 +4,8 @@
     python examples/notebook_style.py                          # against a stub of its own
 
 In a real notebook the last line of a cell is shown without `print`: `client.flows`, a catalog and a stream as
-tables. Tab completes `client.flows.` once the flows are known, and `await client.flows.menu(…)` works in a cell
-with an `AsyncClient`.
+tables. Tab completes `client.flows.` once the flows are known, and `await client.flows.menu(…)` works in a
+cell with an `AsyncClient`.
 """
 
 # %% A server: put the URL of yours here

@@ -430,6 +430,17 @@ def test_a_mistake_is_told_with_what_was_meant(name: str, stub: StubServer) -> N
     assert str(caught.value).endswith(ends)
 
 
+def test_private_names_of_a_value_are_not_guessed_at(stub: StubServer) -> None:
+    with Client(stub.url) as client:
+        menu = client.flows.menu(theme="x")
+    for name in ("_title", "__titel__", *PROBES):
+        if not hasattr(type(menu), name):
+            with pytest.raises(AttributeError) as caught:
+                getattr(menu, name)
+            assert "did you mean" not in str(caught.value)
+    assert not hasattr(menu, "_repr_html_")
+
+
 SUGGESTED = {
     "client.folws": "flows",
     "client.with_option": "with_options",
