@@ -102,7 +102,7 @@ class AsyncClient:
         self._settings = settings
         self._http = http
         self._finder = _Finder(http, settings, discovery)
-        self.flows = AsyncFlows(self._finder)
+        self.flows: AsyncFlows = AsyncFlows(self._finder)
 
     @classmethod
     async def local(cls, folder: Folder | None = None, *, app: str | None = None) -> Self:

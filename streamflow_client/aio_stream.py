@@ -414,14 +414,14 @@ class Http:
         self, http_client: Any, make: Callable[[], httpx.AsyncClient] = default_async_http_client
     ) -> None:
         calls.check_client(http_client, closes_by="aclose")
-        self.owned = http_client is None
+        self.owned: bool = http_client is None
         self._make = make
         self.client: httpx.AsyncClient = make() if self.owned else http_client
         # Streams that run, with their bodies, which belong to them. Held here too, a body is not finalized
         # together with its stream in a cycle: that would close a connection within the garbage collector.
         self.live: dict[Exchange, tuple[ref[AsyncFlowStream[Any, Any]], object]] = {}
         self.graves: deque[tuple[Any, Any, bool]] = deque()
-        self.closed = False
+        self.closed: bool = False
         self._searching = AsyncLock()
         self._loop: object = None
 

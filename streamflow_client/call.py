@@ -116,4 +116,4 @@ class Faulty:
     __slots__ = ("error",)
 
     def __init__(self, error: ChunkValidationError) -> None:
-        self.error = error
+        self.error: ChunkValidationError = error

@@ -48,7 +48,7 @@ CANCEL_SECONDS = 2.0  # how long the server may take to hear that a run was canc
 MOMENT = 0.001  # seconds: what is left for a call whose time is up
 DOCUMENT_IDLE_SECONDS = 30.0  # a document runs nothing: its server has nothing to be silent about
 
-log = logging.getLogger("streamflow_client")
+log: logging.Logger = logging.getLogger("streamflow_client")
 
 InputT = TypeVar("InputT")
 ChunkT = TypeVar("ChunkT")

@@ -31,7 +31,7 @@ from .schema.catalog import Catalog
 from .text import excerpt, one_line, shown, without_secrets
 from .wire.request import BaseUrl, ProtocolName, document_url, origin_of
 
-log = logging.getLogger(DISCOVERY_LOG)
+log: logging.Logger = logging.getLogger(DISCOVERY_LOG)
 
 Source = Catalog | str | os.PathLike[str] | None
 Search = Generator[str, "bytes | FlowError | None", Catalog]

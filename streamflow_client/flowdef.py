@@ -49,11 +49,11 @@ class FlowDef(Generic[InputT, ChunkT, OutputT]):
     ) -> None:
         if not name:
             raise ValueError("a flow needs a name")
-        self.name = name
+        self.name: str = name
         self.input: Any = input
         self.chunk: Any = chunk
         self.output: Any = output
-        self.path = path
+        self.path: str | None = path
         self._codecs: dict[bool, Codec[InputT, ChunkT, OutputT]] = {}
 
     def codec(self, *, strict: bool) -> Codec[InputT, ChunkT, OutputT]:

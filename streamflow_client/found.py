@@ -27,7 +27,7 @@ if TYPE_CHECKING:  # what reads schemas is imported with the first flow: many cl
 
 DISCOVERY_LOG = "streamflow_client.discovery"  # a child: who wants silence about schemas can have it
 
-log = logging.getLogger(DISCOVERY_LOG)
+log: logging.Logger = logging.getLogger(DISCOVERY_LOG)
 
 FlowT = TypeVar("FlowT")
 
@@ -69,8 +69,9 @@ class FoundFlow(FlowDef[Any, Any, Any]):
     __slots__ = ("_chunk", "_classes", "_input", "_output", "spec", "types")
 
     def __init__(self, spec: FlowSpec) -> None:
-        self.spec = spec
-        self.types = types = FlowTypes.read(spec)
+        self.spec: FlowSpec = spec
+        types = FlowTypes.read(spec)
+        self.types: FlowTypes = types
         self._input = _built(spec, "input", types.input)
         self._chunk = _built(spec, "chunk", types.chunk)
         self._output = _built(spec, "output", types.output)

@@ -93,8 +93,8 @@ class Session(Generic[ChunkT, OutputT]):
     ) -> None:
         self.ready: deque[ChunkT | Faulty] = deque()
         self.outcome: Outcome[OutputT] | None = None
-        self.clean = False
-        self.was_sent = False
+        self.clean: bool = False
+        self.was_sent: bool = False
         self.notes: deque[Note] = deque()
         self.trace_id: str | None = None
         self._retry = retry
@@ -120,7 +120,7 @@ class Session(Generic[ChunkT, OutputT]):
         self._set_call(call, codec)
 
     def _set_call(self, call: Call, codec: Decoder[ChunkT, OutputT]) -> None:
-        self.call = call
+        self.call: Call = call
         self.stream_id = call.resume.stream_id if call.resume else None
         self._codec = codec
         self._tally = Tally(call.resume)

@@ -101,7 +101,7 @@ class Client:
         self._settings = settings
         self._http = http
         self._finder = _Finder(http, settings, discovery)
-        self.flows = Flows(self._finder)
+        self.flows: Flows = Flows(self._finder)
 
     @classmethod
     def local(cls, folder: Folder | None = None, *, app: str | None = None) -> Self:

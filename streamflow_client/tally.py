@@ -21,9 +21,9 @@ class Tally:
     """
 
     def __init__(self, ticket: Ticket | None) -> None:
-        self.before = ticket.received if ticket else 0
-        self.seen = self.before
-        self.to_skip = 0
+        self.before: int = ticket.received if ticket else 0
+        self.seen: int = self.before
+        self.to_skip: int = 0
         self._digest = ticket.digest if ticket else 0
         self._first_digest = self._digest
         self._replayed = 0

@@ -26,7 +26,7 @@ NAME = "streamflow-client"
 _CODES = "Exit codes: " + "; ".join(f"{code:d} {text}" for code, text in MEANINGS.items()) + "."
 
 # No pretty exceptions: they would show local variables, tokens among them.
-app = typer.Typer(
+app: typer.Typer = typer.Typer(
     add_completion=False,
     no_args_is_help=True,
     pretty_exceptions_enable=False,

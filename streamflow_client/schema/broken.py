@@ -17,7 +17,7 @@ class BrokenSchema(Exception):
     """
 
     def __init__(self, path: str, what: str) -> None:
-        self.path = shown(path)
+        self.path: str = shown(path)
         super().__init__(self.path, what)
         self.what = what
 

@@ -123,8 +123,8 @@ class Trial:
     __slots__ = ("tag", "value")
 
     def __init__(self, tag: int | str, value: Any) -> None:
-        self.tag = tag
-        self.value = value
+        self.tag: int | str = tag
+        self.value: Any = value
 
 
 ANY_MEMBER: Final = "oneOf"

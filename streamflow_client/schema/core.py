@@ -31,6 +31,7 @@ from .model import (
     Anything,
     Array,
     Boolean,
+    Definition,
     Field,
     Integer,
     Literals,
@@ -69,12 +70,12 @@ class Core:
     def __init__(
         self, types: Types, classes: Mapping[str, type[BaseModel]], prefix: str, *, exact: bool
     ) -> None:
-        self.definitions = types.definitions
+        self.definitions: Mapping[str, Definition] = types.definitions
         self._classes = classes
         self._prefix = prefix
         self._exact = exact
         self._opened = set[str]() if exact else _closed_below(types)
-        self.tangles = Tangles(types.definitions)
+        self.tangles: Tangles = Tangles(types.definitions)
 
     def schema(self, type: Type) -> CoreSchema:
         """The core schema of a type, with all that it refers to."""

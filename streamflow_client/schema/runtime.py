@@ -74,7 +74,9 @@ class FlowModel(BaseModel, metaclass=FlowMeta):
     `by_alias=True` for the names of the schema.
     """
 
-    model_config = ConfigDict(defer_build=True, protected_namespaces=(), validate_assignment=True)
+    model_config: ClassVar[ConfigDict] = ConfigDict(
+        defer_build=True, protected_namespaces=(), validate_assignment=True
+    )
     __flow_origin__: ClassVar[_Origin | None] = None
 
     def __init__(self, /, **data: Any) -> None:

@@ -33,7 +33,7 @@ class Connection(asyncio.Protocol):
         on_end: Callable[["Connection"], None],
     ) -> None:
         self.number = number
-        self.requests = 0
+        self.requests: int = 0
         self.deaf = False
         self.client_left_at: float | None = None
         self._answer = answer

@@ -53,7 +53,7 @@ class Execution:
         self._on_over = on_over
         self._ending = threading.Lock()
         self._loop = asyncio.get_running_loop()
-        self.tape = Tape(self._loop.call_soon if flow.is_async else self._call_soon_from_thread)
+        self.tape: Tape = Tape(self._loop.call_soon if flow.is_async else self._call_soon_from_thread)
 
     def start(self, arguments: tuple[Any, ...]) -> None:
         if self._flow.is_async:

@@ -39,6 +39,8 @@ from .stopping import stoppable
 
 _WRITE_SIZE = 256 * 1024  # a long upload asks the clocks again after each piece
 
+Connection = httpcore.AsyncHTTPConnection | httpcore.AsyncConnectionPool  # a pool where a proxy is
+
 _BACKEND = cast("httpcore.AsyncNetworkBackend", httpcore.AnyIOBackend())
 
 
@@ -141,13 +143,13 @@ class _Lane(httpcore.AsyncNetworkBackend):
 
     def __init__(self, origin: Origin, ssl_context: ssl.SSLContext | None, proxy: httpx.Proxy | None) -> None:
         self.origin = origin
-        self.idle_since = 0.0
+        self.idle_since: float = 0.0
         self.exchange: Exchange | None = None
-        self.reused = False
+        self.reused: bool = False
         self._dialled = False
         self._tls_layers = tls_layers(origin, proxy)
         self._stream: _Stream | None = None
-        self.connection = _connection(origin, ssl_context, proxy, self)
+        self.connection: Connection = _connection(origin, ssl_context, proxy, self)
 
     def serve(self, exchange: Exchange | None, *, reused: bool) -> None:
         self.exchange, self.reused = exchange, reused
@@ -268,7 +270,7 @@ class _Stream(httpcore.AsyncNetworkStream):
 
 def _connection(
     origin: Origin, ssl_context: ssl.SSLContext | None, proxy: httpx.Proxy | None, lane: _Lane
-) -> httpcore.AsyncHTTPConnection | httpcore.AsyncConnectionPool:
+) -> Connection:
     if is_secure(origin):
         ssl_context = ssl_context or shared_ssl_context()
     if proxy is None:

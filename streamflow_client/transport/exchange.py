@@ -43,10 +43,10 @@ class Exchange:
 
     def __init__(self, session: Session[Any, Any]) -> None:
         self.session = session
-        self.lock = threading.RLock()
-        self.bound = False
-        self.saw_eof = False
-        self.timed_out = False
+        self.lock: threading.RLock = threading.RLock()
+        self.bound: bool = False
+        self.saw_eof: bool = False
+        self.timed_out: bool = False
         self.on_hurry: Callable[[], object] | None = None
         self._process = os.getpid()
         self._socket: socket.socket | None = None

@@ -40,6 +40,8 @@ from .settings import (
 # A long upload asks the clocks again after each piece; httpcore waits for its every part as long.
 _WRITE_SIZE = 16 * 1024
 
+Connection = httpcore.HTTPConnection | httpcore.ConnectionPool  # a pool where a proxy is
+
 
 class ClockedTransport(httpx.BaseTransport):
     """An httpx transport whose waits obey the call that runs on it.
@@ -139,13 +141,13 @@ class _Lane(httpcore.NetworkBackend):
 
     def __init__(self, origin: Origin, ssl_context: ssl.SSLContext | None, proxy: httpx.Proxy | None) -> None:
         self.origin = origin
-        self.idle_since = 0.0
+        self.idle_since: float = 0.0
         self.exchange: Exchange | None = None
-        self.reused = False
+        self.reused: bool = False
         self._dialled = False
         self._tls_layers = tls_layers(origin, proxy)
         self._stream: _Stream | None = None
-        self.connection = _connection(origin, ssl_context, proxy, self)
+        self.connection: Connection = _connection(origin, ssl_context, proxy, self)
 
     def serve(self, exchange: Exchange | None, *, reused: bool) -> None:
         self.exchange, self.reused = exchange, reused
@@ -286,7 +288,7 @@ class _Handshake:
 
 def _connection(
     origin: Origin, ssl_context: ssl.SSLContext | None, proxy: httpx.Proxy | None, lane: _Lane
-) -> httpcore.HTTPConnection | httpcore.ConnectionPool:
+) -> Connection:
     if is_secure(origin):
         ssl_context = ssl_context or shared_ssl_context()
     if proxy is None:

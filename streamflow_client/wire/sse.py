@@ -52,7 +52,7 @@ class EventTooLarge(ValueError):
         super().__init__(size, limit, head[:_HEAD])  # all three, so that it pickles
         self.size = size
         self.limit = limit
-        self.head = head[:_HEAD]
+        self.head: bytes = head[:_HEAD]
 
     def __str__(self) -> str:
         return (

@@ -228,7 +228,7 @@ class Recorder:
     """
 
     def __init__(self, headers: Mapping[str, str], protocol: ProtocolName) -> None:
-        self.head = bytearray()
+        self.head: bytearray = bytearray()
         self._decoder = _decoder(headers)
         self._events = EventDecoder(DEFAULT_MAX_EVENT_BYTES)
         self._lines = ReflectionFrames(DEFAULT_MAX_EVENT_BYTES) if protocol == "reflection" else None
@@ -236,7 +236,7 @@ class Recorder:
         self._count = 0
         self._pings: list[float] = []
         self._pieces: list[tuple[float, int]] = []
-        self.size = 0
+        self.size: int = 0
         self._events_seen = 0
         self._failures: set[str] = set()
         self._tail = b""

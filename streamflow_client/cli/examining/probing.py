@@ -97,7 +97,7 @@ class Examination:
         self._server = server
         self._signals = signals
         self._base = _base_url(server.url)
-        self.redactor = Redactor(_secrets(server, self._base))
+        self.redactor: Redactor = Redactor(_secrets(server, self._base))
         self._wire = _wire()
         self._probes: list[Probe] = []
         self._sources: list[Source] = []
