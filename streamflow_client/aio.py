@@ -21,6 +21,7 @@ from . import calls
 from .aio_stream import AsyncFlowStream, Http
 from .calls import KEEP, Auth, Keep, OwnSignature, Settings
 from .calls import AsyncHeaderSource as HeaderSource
+from .calls import AsyncHttpClient as HttpClient
 from .discovery import Discovery, Source
 from .errors import FlowError
 from .flowdef import FlowDef
@@ -74,7 +75,7 @@ class AsyncClient:
         base_url: str,
         *,
         catalog: Source = None,
-        http_client: Any = None,
+        http_client: HttpClient | None = None,
         headers: HeaderSource | None = None,
         auth: Auth | None = None,
         timeout: float | Timeout | None = Timeout(),

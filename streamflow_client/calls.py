@@ -14,7 +14,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from time import monotonic
-from typing import Any, NamedTuple, TypeVar, get_args
+from typing import Any, NamedTuple, Protocol, TypeVar, get_args
 
 import httpx
 from httpx_sse import ServerSentEvent
@@ -58,6 +58,26 @@ Headers = Mapping[str, str]
 HeaderSource = Headers | Callable[[], Headers]
 AsyncHeaderSource = HeaderSource | Callable[[], Awaitable[Headers]]
 Auth = httpx.Auth | tuple[str, str] | str
+
+
+class HttpClient(Protocol):
+    """What `Client` needs of a caller's own: httpx's or httpx2's, which is not imported to know it."""
+
+    @property
+    def timeout(self) -> Any: ...
+    def build_request(self, method: str, url: str, *, content: Any, headers: Any, extensions: Any) -> Any: ...
+    def send(self, request: Any, *, stream: bool, auth: Any, follow_redirects: bool) -> Any: ...
+    def close(self) -> None: ...
+
+
+class AsyncHttpClient(Protocol):
+    """What `AsyncClient` needs of a caller's own."""
+
+    @property
+    def timeout(self) -> Any: ...
+    def build_request(self, method: str, url: str, *, content: Any, headers: Any, extensions: Any) -> Any: ...
+    def send(self, request: Any, *, stream: bool, auth: Any, follow_redirects: bool) -> Awaitable[Any]: ...
+    def aclose(self) -> Awaitable[None]: ...
 
 
 # RFC 9110, section 5: a name is a token; a value is visible characters, spaces and tabs.

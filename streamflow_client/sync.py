@@ -18,7 +18,7 @@ from httpx_sse import ServerSentEvent
 from typing_extensions import TypeForm, TypeVar
 
 from . import calls
-from .calls import KEEP, Auth, HeaderSource, Keep, OwnSignature, Settings
+from .calls import KEEP, Auth, HeaderSource, HttpClient, Keep, OwnSignature, Settings
 from .discovery import Discovery, Source
 from .errors import FlowError
 from .flowdef import FlowDef
@@ -73,7 +73,7 @@ class Client:
         base_url: str,
         *,
         catalog: Source = None,
-        http_client: Any = None,
+        http_client: HttpClient | None = None,
         headers: HeaderSource | None = None,
         auth: Auth | None = None,
         timeout: float | Timeout | None = Timeout(),

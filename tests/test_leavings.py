@@ -244,9 +244,9 @@ def test_each_client_takes_its_own_kind(stub: StubServer) -> None:
         return {}
 
     with pytest.raises(TypeError, match=r"httpx\.Client"):
-        Client(stub.url, http_client=httpx.AsyncClient())
+        Client(stub.url, http_client=httpx.AsyncClient())  # type: ignore[arg-type]
     with httpx.Client() as http, pytest.raises(TypeError, match=r"httpx\.AsyncClient"):
-        AsyncClient(stub.url, http_client=http)
+        AsyncClient(stub.url, http_client=http)  # type: ignore[arg-type]
     with Client(stub.url) as client, pytest.raises(TypeError, match="flow is FlowDef or str"):
         client.flow(cast("str", 5))
 

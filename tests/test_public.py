@@ -44,6 +44,7 @@ RENAMED = {
     "AsyncFlowStream": "FlowStream",
     "AsyncIterator": "Iterator",
     "AsyncHeaderSource": "HeaderSource",
+    "AsyncHttpClient": "HttpClient",
     "StopAsyncIteration": "StopIteration",
 }
 # what is awaited
