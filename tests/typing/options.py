@@ -1,24 +1,20 @@
-"""What a type checker knows of options, errors and tickets. Checked, never run."""
+"""What a type checker knows of clients, their options and time lines. Checked, never run."""
 
-# pyright: strict, reportUnnecessaryTypeIgnoreComment=true
-
+import ssl
 from collections.abc import Mapping
-from typing import Any, assert_type
+from pathlib import Path
+from typing import Any, Literal, assert_type
 
 import httpx
+import httpx2
 
 from streamflow_client import (
     AsyncClient,
     Attempt,
-    ChunkValidationError,
+    Catalog,
     Client,
-    Clock,
-    FlowError,
-    FlowStatusError,
-    FlowTimeoutError,
-    FlowValidationError,
+    FlowDef,
     Retry,
-    Ticket,
     Timeline,
     Timeout,
     default_async_http_client,
@@ -34,58 +30,130 @@ async def fresh_token() -> Mapping[str, str]:
     return {}
 
 
-def clients() -> None:
+def clients(catalog: Catalog) -> None:
+    assert_type(Client("x"), Client)
     assert_type(Client("x", timeout=2, retry=None, headers=token, auth="token"), Client)
     assert_type(Client("x", timeout=Timeout(total=5), retry=Retry(attempts=2), auth=("u", "p")), Client)
-    assert_type(Client("x", headers={"a": "b"}, auth=httpx.BasicAuth("u", "p"), strict=True), Client)
-    assert_type(Client("x", http_client=default_http_client(), protocol="reflection"), Client)
-    assert_type(Client("x").with_options(timeout=None, headers=token), Client)
-    assert_type(AsyncClient("x", headers=fresh_token), AsyncClient)
-    assert_type(AsyncClient("x", headers=token, http_client=default_async_http_client()), AsyncClient)
-    assert_type(AsyncClient("x").with_options(retry=None, strict=False), AsyncClient)
-    with Client("x", max_event_bytes=1, max_response_bytes=1) as client:
-        assert_type(client, Client)
-    Client("x", headers=fresh_token)  # type: ignore[arg-type]
+    assert_type(Client("x", timeout=None, headers={"a": "b"}, auth=httpx.BasicAuth("u", "p")), Client)
+    assert_type(Client("x", strict=True, max_event_bytes=1, max_response_bytes=1), Client)
+    assert_type(Client("x", protocol="reflection"), Client)
+    assert_type(Client("x", protocol="callable"), Client)
+    assert_type(Client("x", catalog=catalog), Client)
+    assert_type(Client("x", catalog="flows.json"), Client)
+    assert_type(Client("x", catalog=Path("flows.json")), Client)
+    assert_type(Client("x", catalog=None), Client)
+    assert_type(Client.local(), Client)
+    assert_type(Client.local(Path("app"), app="menu"), Client)
+
+
+def a_client(client: Client) -> None:
+    with client as entered:
+        assert_type(entered, Client)
+    assert_type(client.with_options(timeout=None, retry=None, headers=token, strict=True), Client)
+    assert_type(client.with_options(timeout=Timeout(), retry=Retry(), headers=None), Client)
+    assert_type(client.with_options(), Client)
+    assert_type(client.close(), None)
+
+
+def http_clients(context: ssl.SSLContext) -> None:
+    assert_type(default_http_client(), httpx.Client)
+    assert_type(default_http_client(verify=context), httpx.Client)
+    assert_type(Client("x", http_client=default_http_client()), Client)
+    assert_type(Client("x", http_client=httpx.Client()), Client)
+    assert_type(Client("x", http_client=httpx2.Client()), Client)
+    assert_type(Client("x", http_client=None), Client)
+
+
+async def async_clients(catalog: Catalog) -> None:
+    assert_type(AsyncClient("x"), AsyncClient)
+    assert_type(AsyncClient("x", timeout=2, retry=None, headers=fresh_token, auth="token"), AsyncClient)
+    assert_type(
+        AsyncClient("x", timeout=Timeout(), retry=Retry(), headers=token, auth=("u", "p")), AsyncClient
+    )
+    assert_type(AsyncClient("x", timeout=None, headers={}, auth=httpx.BasicAuth("u", "p")), AsyncClient)
+    assert_type(AsyncClient("x", strict=True, max_event_bytes=1, max_response_bytes=1), AsyncClient)
+    assert_type(AsyncClient("x", protocol="reflection"), AsyncClient)
+    assert_type(AsyncClient("x", catalog=catalog), AsyncClient)
+    assert_type(AsyncClient("x", catalog=Path("flows.json")), AsyncClient)
+    assert_type(await AsyncClient.local(), AsyncClient)
+    assert_type(await AsyncClient.local("app", app="menu"), AsyncClient)
+
+
+async def an_async_client(client: AsyncClient) -> None:
+    async with client as entered:
+        assert_type(entered, AsyncClient)
+    assert_type(client.with_options(timeout=None, retry=None, headers=fresh_token, strict=True), AsyncClient)
+    assert_type(client.with_options(timeout=Timeout(), retry=Retry(), headers=token), AsyncClient)
+    assert_type(client.with_options(), AsyncClient)
+    assert_type(await client.aclose(), None)
+
+
+def async_http_clients(context: ssl.SSLContext) -> None:
+    assert_type(default_async_http_client(), httpx.AsyncClient)
+    assert_type(default_async_http_client(verify=context), httpx.AsyncClient)
+    assert_type(AsyncClient("x", http_client=default_async_http_client()), AsyncClient)
+    assert_type(AsyncClient("x", http_client=httpx.AsyncClient()), AsyncClient)
+    assert_type(AsyncClient("x", http_client=httpx2.AsyncClient()), AsyncClient)
+    assert_type(AsyncClient("x", http_client=None), AsyncClient)
 
 
 class MyClient(Client):
     """A subclass stays itself."""
 
 
-def subclasses() -> None:
-    assert_type(MyClient("x").with_options(), MyClient)
-    with MyClient("x") as client:
-        assert_type(client, MyClient)
+class MyAsyncClient(AsyncClient):
+    """A subclass stays itself."""
 
 
-async def contexts() -> None:
-    async with AsyncClient("x") as client:
-        assert_type(client, AsyncClient)
+async def subclasses(client: MyClient, other: MyAsyncClient) -> None:
+    assert_type(client.with_options(), MyClient)
+    assert_type(MyClient.local(), MyClient)
+    with client as entered:
+        assert_type(entered, MyClient)
+    assert_type(other.with_options(), MyAsyncClient)
+    assert_type(await MyAsyncClient.local(), MyAsyncClient)
+    async with other as async_entered:
+        assert_type(async_entered, MyAsyncClient)
 
 
-def errors(error: FlowError) -> None:
-    assert_type(error.message, str)
-    assert_type(error.flow, str | None)
-    assert_type(error.received, int)
-    assert_type(error.ticket, Ticket | None)
-    assert_type(error.work_may_have_run, bool)
-    assert_type(error.timeline, Timeline | None)
-    if error.timeline:
-        assert_type(error.timeline.attempts, tuple[Attempt, ...])
-    if isinstance(error, FlowTimeoutError):
-        assert_type(error.clock, Clock)
-    if isinstance(error, FlowStatusError):
-        assert_type(error.status, str)
-        assert_type(error.details, Any)
-        assert_type(error.http_status, int | None)
-        assert_type(error.trace_id, str | None)
-    if isinstance(error, ChunkValidationError):
-        assert_type(error.raw, bytes)
-    if isinstance(error, FlowValidationError):
-        assert_type(error.validation_error, Exception)
+def clocks(timeout: Timeout) -> None:
+    assert_type(Timeout(), Timeout)
+    assert_type(Timeout(connect=1, idle=None, progress=2.5, total=None), Timeout)
+    assert_type(timeout.connect, float | None)
+    assert_type(timeout.idle, float | None)
+    assert_type(timeout.progress, float | None)
+    assert_type(timeout.total, float | None)
 
 
-def tickets(ticket: Ticket) -> None:
-    assert_type(Ticket.parse("text"), Ticket)
-    assert_type(str(ticket), str)
-    assert_type(ticket.received, int)
+def retries(retry: Retry) -> None:
+    assert_type(Retry(), Retry)
+    assert_type(Retry(attempts=2, wait_initial=1, wait_max=2, replay=True, verify_replay=True), Retry)
+    assert_type(retry.attempts, int)
+    assert_type(retry.wait_initial, float)
+    assert_type(retry.wait_max, float)
+    assert_type(retry.replay, bool)
+    assert_type(retry.verify_replay, bool)
+
+
+def time_lines(timeline: Timeline, attempt: Attempt) -> None:
+    assert_type(timeline.attempts, tuple[Attempt, ...])
+    assert_type(
+        timeline.phase,
+        Literal["connecting", "waiting for headers", "reading the body", "waiting to retry", "answered"],
+    )
+    assert_type(timeline.elapsed, float)
+    assert_type(timeline.bytes, int)
+    assert_type(timeline.chunks, int)
+    assert_type(timeline.last_byte_age, float | None)
+    assert_type(timeline.last_chunk_age, float | None)
+    assert_type(attempt.number, int)
+    assert_type(attempt.started, float)
+    assert_type(attempt.http_status, int | None)
+    assert_type(attempt.bytes, int)
+    assert_type(attempt.reused, bool | None)
+    assert_type(attempt.ended, str)
+
+
+def either(client: Client | AsyncClient, definition: FlowDef[int, str, float]) -> None:
+    assert_type(client.flow(definition).definition, FlowDef[int, str, float])
+    assert_type(client.flow(definition).output_type, Any)
