@@ -1,5 +1,6 @@
 """What a type checker knows of discovered flows: how to call them, not their fields. Checked, never run."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal, assert_type
 
@@ -108,7 +109,7 @@ def catalogs(catalog: Catalog) -> None:
     assert_type(catalog.get("menu", 3), FlowSpec | int | None)
     assert_type(catalog.source, str)
     assert_type(catalog.warnings, tuple[str, ...])
-    assert_type(catalog.flows["menu"], FlowSpec)
+    assert_type(catalog.flows, Mapping[str, FlowSpec])
     assert_type(list(catalog), list[str])
     assert_type(len(catalog), int)
     assert_type("menu" in catalog, bool)
