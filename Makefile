@@ -39,12 +39,13 @@ interop: $(VENV)/developed ## every behaviour of every real server (Go, Node and
 soak: $(VENV)/developed ## 30,000 streams, some faulty, some cancelled: leaks, memory (STREAMS=… SECONDS=…)
 	@$(BIN)/python tests/soak.py --streams $(STREAMS) --seconds $(SECONDS)
 
-check: $(VENV)/developed ## lint, formatting, types (mypy and pyright, strict), import rules
+check: $(VENV)/developed ## lint, formatting, types (mypy and pyright, strict; as installed), import rules
 	@$(BIN)/ruff check --quiet
 	@$(BIN)/ruff format --check --quiet || { echo "run: make format" >&2; exit 1; }
 	@$(BIN)/mypy --strict
 	@PYRIGHT_PYTHON_IGNORE_WARNINGS=1 $(BIN)/pyright --pythonpath $(BIN)/python
 	@$(BIN)/python tests/import_rules.py
+	@$(BIN)/python tests/typed_as_installed.py
 
 format: $(VENV)/developed ## rewrite the code in the project's format
 	@$(BIN)/ruff format --quiet
