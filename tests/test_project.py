@@ -5,6 +5,7 @@ import re
 import shutil
 import subprocess
 import sys
+import tarfile
 import tomllib
 import zipfile
 from importlib import import_module
@@ -182,17 +183,25 @@ def test_every_public_name_has_a_docstring() -> None:
     assert bare == []
 
 
-def test_the_wheel_holds_the_whole_package(tmp_path: Path) -> None:
+@pytest.mark.parametrize("kind", ["wheel", "sdist"])
+def test_what_is_built_holds_the_whole_package(kind: str, tmp_path: Path) -> None:
     subprocess.run(
-        [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(tmp_path)],
+        [sys.executable, "-m", "hatchling", "build", "-t", kind, "-d", str(tmp_path)],
         cwd=ROOT,
         check=True,
         capture_output=True,
     )
-    (wheel,) = tmp_path.glob("*.whl")
-    with zipfile.ZipFile(wheel) as archive:
-        inside = set(archive.namelist())
+    inside = built_files(tmp_path)
     wanted = {file.relative_to(ROOT).as_posix() for file in tracked() if PACKAGE in file.parents}
     assert "streamflow_client/py.typed" in wanted
     assert wanted <= inside
-    assert any(name.endswith(".dist-info/licenses/LICENSE") for name in inside)
+    assert any(re.fullmatch(r"(.*\.dist-info/licenses/)?LICENSE", name) for name in inside)
+
+
+def built_files(folder: Path) -> set[str]:
+    (built,) = (file for file in folder.iterdir() if file.suffix in (".whl", ".gz"))
+    if built.suffix == ".whl":
+        with zipfile.ZipFile(built) as wheel:
+            return set(wheel.namelist())
+    with tarfile.open(built) as source:
+        return {name.partition("/")[2] for name in source.getnames()}

@@ -54,8 +54,9 @@ def unknown_types(python: Path) -> Iterator[str]:
         folder=python.parent,
     )
     found = json.loads(answer.stdout)["typeCompleteness"]
-    if python.parent.parent not in Path(found["pyTypedPath"] or "/").parents:
-        yield f"py.typed is not where the wheel was unpacked: {found['pyTypedPath']}"
+    typed = found.get("pyTypedPath")
+    if python.parent.parent not in Path(typed or "/").parents:
+        yield f"py.typed is not where the wheel was unpacked, but {typed or 'nowhere'}"
     for symbol in found["symbols"]:
         if not symbol["isTypeKnown"] or symbol["isTypeAmbiguous"]:
             yield from (f"{symbol['name']}: {each['message']}" for each in symbol["diagnostics"])
