@@ -67,6 +67,7 @@ def flows(stub: StubServer) -> None:
     def third() -> str:
         raise FlowFailure("NOT_FOUND", "no such menu", {"why": 1})
 
+    stub.flow("again")(other)
     assert_type(stub.flow(third), Callable[[], str])
     assert_type(menu(Request(theme="x"), print, Call({}, None)), int)
     assert_type(third(), str)
