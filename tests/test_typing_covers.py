@@ -211,10 +211,8 @@ def asserted(sources: Iterable[str]) -> set[str]:
     return set(chain.from_iterable(Asserted(source).paths for source in sources))
 
 
-PUBLIC = {
-    *public(streamflow_client, streamflow_client.__all__),
-    *public(testing, testing.__all__),
-}
+MODULES: list[ModuleType] = [streamflow_client, testing]
+PUBLIC = {path for module in MODULES for path in public(module, module.__all__)}
 ASSERTED = asserted(file.read_text("utf-8") for file in FILES)
 
 
