@@ -1,12 +1,13 @@
 """The package as a user's type checkers see it: built, installed elsewhere, without this project's settings.
 
 In: the wheel, unpacked into a virtual environment of its own. Checked there: pyright knows the type of
-everything public (`--verifytypes`), and a project of a user (our examples, and `tests/typing`) is clean under
+everything public (`--verifytypes`), and a user's project (README, examples, `tests/typing`) is clean under
 `mypy --strict` and strict pyright. Run by `make check`; it needs no network.
 """
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -69,8 +70,22 @@ def project(folder: Path) -> Path:
     folder.mkdir()
     for file in (*(ROOT / "examples").glob("*.py"), *(ROOT / "tests" / "typing").glob("*.py")):
         shutil.copy(file, folder)
+    for number, program in enumerate(readme_programs()):
+        (folder / f"readme_{number}.py").write_text(program, "utf-8")
     (folder / "pyrightconfig.json").write_text('{"typeCheckingMode": "strict"}', "utf-8")
     return folder
+
+
+def readme_programs() -> list[str]:
+    """Its Python blocks; one that does not begin with imports goes on with the one before."""
+    programs: list[str] = []
+    readme = (ROOT / "README.md").read_text("utf-8")
+    for block in re.findall(r"^```python\n(.*?)^```", readme, re.DOTALL | re.MULTILINE):
+        if block.startswith(("import ", "from ")):
+            programs.append(block)
+        else:
+            programs[-1] += f"\n{block}"
+    return programs
 
 
 def complaints(checker: list[Any], python: Path, folder: Path) -> Iterator[str]:
