@@ -1,5 +1,6 @@
 """What a type checker knows of declared flows: `FlowDef`, or a name with types. Checked, never run."""
 
+from inspect import Signature
 from typing import Any, Literal, assert_type
 
 from httpx_sse import ServerSentEvent
@@ -49,6 +50,8 @@ def definitions(definition: FlowDef[Request, Item, Menu]) -> None:
     assert_type(definition.input, Any)
     assert_type(definition.chunk, Any)
     assert_type(definition.output, Any)
+    assert_type(definition.input_fields(), list[str])
+    assert_type(definition.signature(), Signature)
 
 
 def flows_of_a_client(client: Client) -> None:
