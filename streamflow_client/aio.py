@@ -12,7 +12,7 @@ from contextlib import aclosing
 from dataclasses import replace
 from time import monotonic
 from types import TracebackType
-from typing import Any, ClassVar, Generic, Self, cast, overload
+from typing import Any, ClassVar, Generic, ParamSpec, Self, cast, overload
 
 from httpx_sse import ServerSentEvent
 from typing_extensions import TypeForm, TypeVar
@@ -25,7 +25,7 @@ from .calls import AsyncHttpClient as HttpClient
 from .discovery import Discovery, Source
 from .errors import FlowError
 from .flowdef import FlowDef
-from .found import FoundFlow
+from .found import FoundFlow, SchemaFlow
 from .local import SEARCH_SECONDS, DevServer, Folder, find_server, settings_for, settings_for_asking
 from .options import DEFAULT_MAX_EVENT_BYTES, DEFAULT_MAX_RESPONSE_BYTES, Retry, Timeout
 from .schema.catalog import Catalog, FlowSpec
@@ -40,6 +40,7 @@ InputT = TypeVar("InputT", default=Any)
 ChunkT = TypeVar("ChunkT", default=Any)
 OutputT = TypeVar("OutputT", default=Any)
 T = TypeVar("T")
+P = ParamSpec("P")
 
 
 class AsyncClient:
@@ -364,6 +365,69 @@ class AsyncFlow(Generic[InputT, ChunkT, OutputT]):
             session,
             lambda value: self._session(value, streaming=True),
         )
+
+
+class AsyncGeneratedFlow(AsyncFlow[InputT, ChunkT, OutputT], Generic[P, InputT, ChunkT, OutputT]):
+    """A flow of a generated module. The fields of its input may also be given by keywords."""
+
+    _definition: SchemaFlow[InputT, ChunkT, OutputT]
+
+    @classmethod
+    def of(cls, flow: AsyncFlow[InputT, ChunkT, OutputT], /) -> Self:
+        """The same flow, called with keywords too; its definition has to be of a generated module."""
+        assert isinstance(flow._definition, SchemaFlow)  # noqa: SLF001 - its own kind
+        return cls(flow._http, flow._settings, flow._definition)  # noqa: SLF001
+
+    # Without an input, a field that has to be there is missing: type checkers are told so, `AsyncFlow` is not.
+
+    @overload  # type: ignore[override]
+    async def __call__(self, input: InputT, /) -> OutputT: ...
+
+    @overload
+    async def __call__(self, *args: P.args, **fields: P.kwargs) -> OutputT: ...
+
+    async def __call__(  # pyright: ignore[reportIncompatibleMethodOverride]
+        self, input: Any = UNSET, /, **fields: Any
+    ) -> OutputT:
+        """Run the flow and return its output, validated. One plain JSON request.
+
+        Raises:
+            FlowError: one of its subclasses; see `streamflow_client.errors`.
+        """
+        return await super().__call__(calls.input_of(self._definition, input, fields))
+
+    @overload  # type: ignore[override]
+    def stream(self, input: InputT, /) -> AsyncFlowStream[ChunkT, OutputT]: ...
+
+    @overload
+    def stream(self, *args: P.args, **fields: P.kwargs) -> AsyncFlowStream[ChunkT, OutputT]: ...
+
+    def stream(  # pyright: ignore[reportIncompatibleMethodOverride]
+        self, input: Any = UNSET, /, **fields: Any
+    ) -> AsyncFlowStream[ChunkT, OutputT]:
+        """Run the flow and stream its chunks. The request is sent on entering or on the first read.
+
+        Raises:
+            InputValidationError: at once, and nothing is sent.
+        """
+        return super().stream(calls.input_of(self._definition, input, fields))
+
+    @overload  # type: ignore[override]
+    def stream_events(self, input: InputT, /) -> AsyncFlowStream[ServerSentEvent, None]: ...
+
+    @overload
+    def stream_events(self, *args: P.args, **fields: P.kwargs) -> AsyncFlowStream[ServerSentEvent, None]: ...
+
+    def stream_events(  # pyright: ignore[reportIncompatibleMethodOverride]
+        self, input: Any = UNSET, /, **fields: Any
+    ) -> AsyncFlowStream[ServerSentEvent, None]:
+        """Run the flow and stream its raw server-sent events, never resumed.
+
+        Raises:
+            InputValidationError: at once, and nothing is sent.
+            ValueError: the protocol is "reflection", which has no events.
+        """
+        return super().stream_events(calls.input_of(self._definition, input, fields))
 
 
 class AsyncDiscoveredFlow(AsyncFlow[Any, Any, Any]):

@@ -23,7 +23,7 @@ from pydantic_core import InitErrorDetails, PydanticSerializationError, Validati
 from .call import Call, Limits
 from .errors import DiscoveryError, FlowCancelledError, FlowTimeoutError, InputValidationError
 from .flowdef import FlowDef
-from .found import FoundFlow
+from .found import SchemaFlow
 from .jsonvalues import is_object
 from .options import Retry, Timeout, as_timeout
 from .session import Session, reasons
@@ -290,8 +290,8 @@ def encode_input(
         raise InputValidationError(what, validation_error=told, flow=definition.name) from None
 
 
-def input_of(found: FoundFlow, value: Any | Unset, fields: dict[str, Any]) -> Any | Unset:
-    """The input of a discovered flow: one value, or the fields of an object by keywords, even none at all.
+def input_of(found: SchemaFlow[Any, Any, Any], value: Any | Unset, fields: dict[str, Any]) -> Any | Unset:
+    """The input of a discovered or generated flow: one value, or the fields of an object by keywords, even none at all.
 
     Raises:
         TypeError: both were given, or the input is no object.

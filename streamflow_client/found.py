@@ -11,7 +11,9 @@ import logging
 from dataclasses import dataclass
 from textwrap import indent
 from types import FunctionType
-from typing import TYPE_CHECKING, Any, TypeVar, cast
+from typing import TYPE_CHECKING, Any, cast
+
+from typing_extensions import TypeVar
 
 from .errors import DiscoveryError
 from .flowdef import FlowDef
@@ -30,6 +32,9 @@ DISCOVERY_LOG = "streamflow_client.discovery"  # a child: who wants silence abou
 log: logging.Logger = logging.getLogger(DISCOVERY_LOG)
 
 FlowT = TypeVar("FlowT")
+InputT = TypeVar("InputT", default=Any)
+ChunkT = TypeVar("ChunkT", default=Any)
+OutputT = TypeVar("OutputT", default=Any)
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,29 +64,17 @@ class FlowTypes:
         return signature(self.name, self.input, self.chunk, self.output)
 
 
-class FoundFlow(FlowDef[Any, Any, Any]):
-    """A flow's definition made from a catalog: its types come from the server's schemas.
+class SchemaFlow(FlowDef[InputT, ChunkT, OutputT]):
+    """A flow's definition whose types say themselves which fields they know: made from schemas."""
 
-    Raises:
-        DiscoveryError: a schema is broken.
-    """
+    __slots__ = ()
 
-    __slots__ = ("_chunk", "_classes", "_input", "_output", "spec", "types")
+    @property
+    def types(self) -> FlowTypes:
+        """What its types say, as plain data."""
+        raise NotImplementedError
 
-    def __init__(self, spec: FlowSpec) -> None:
-        self.spec: FlowSpec = spec
-        types = FlowTypes.read(spec)
-        self.types: FlowTypes = types
-        self._input = _built(spec, "input", types.input)
-        self._chunk = _built(spec, "chunk", types.chunk)
-        self._output = _built(spec, "output", types.output)
-        # no path: a flow of a catalog lies below the base URL, where its name says
-        super().__init__(
-            spec.name, input=_form(self._input), chunk=_form(self._chunk), output=_form(self._output)
-        )
-        self._classes: dict[type, type] = {}
-
-    def _new_codec(self, *, strict: bool) -> Codec[Any, Any, Any]:
+    def _new_codec(self, *, strict: bool) -> Codec[InputT, ChunkT, OutputT]:
         """Strict means to the letter of the schemas."""
         return Codec(self.name, self.input, self.chunk, self.output, strict=strict, explain=readable)
 
@@ -112,6 +105,33 @@ class FoundFlow(FlowDef[Any, Any, Any]):
         record = _record(self.types.input)
         fields = () if record is None else record.fields
         return list(dict.fromkeys(name for field in fields for name in (field.python_name, field.name)))
+
+
+class FoundFlow(SchemaFlow[Any, Any, Any]):
+    """A flow's definition made from a catalog: its types come from the server's schemas.
+
+    Raises:
+        DiscoveryError: a schema is broken.
+    """
+
+    __slots__ = ("_chunk", "_classes", "_input", "_output", "_types", "spec")
+
+    def __init__(self, spec: FlowSpec) -> None:
+        self.spec: FlowSpec = spec
+        self._types = types = FlowTypes.read(spec)
+        self._input = _built(spec, "input", types.input)
+        self._chunk = _built(spec, "chunk", types.chunk)
+        self._output = _built(spec, "output", types.output)
+        # no path: a flow of a catalog lies below the base URL, where its name says
+        super().__init__(
+            spec.name, input=_form(self._input), chunk=_form(self._chunk), output=_form(self._output)
+        )
+        self._classes: dict[type, type] = {}
+
+    @property
+    def types(self) -> FlowTypes:
+        """What the schemas say, as plain data."""
+        return self._types
 
     def signature(self) -> inspect.Signature:
         """What a call takes and gives, for people."""

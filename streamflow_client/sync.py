@@ -12,7 +12,7 @@ from contextlib import closing
 from dataclasses import replace
 from time import monotonic
 from types import TracebackType
-from typing import Any, ClassVar, Generic, Self, cast, overload
+from typing import Any, ClassVar, Generic, ParamSpec, Self, cast, overload
 
 from httpx_sse import ServerSentEvent
 from typing_extensions import TypeForm, TypeVar
@@ -22,7 +22,7 @@ from .calls import KEEP, Auth, HeaderSource, HttpClient, Keep, OwnSignature, Set
 from .discovery import Discovery, Source
 from .errors import FlowError
 from .flowdef import FlowDef
-from .found import FoundFlow
+from .found import FoundFlow, SchemaFlow
 from .local import SEARCH_SECONDS, DevServer, Folder, find_server, settings_for, settings_for_asking
 from .options import DEFAULT_MAX_EVENT_BYTES, DEFAULT_MAX_RESPONSE_BYTES, Retry, Timeout
 from .schema.catalog import Catalog, FlowSpec
@@ -38,6 +38,7 @@ InputT = TypeVar("InputT", default=Any)
 ChunkT = TypeVar("ChunkT", default=Any)
 OutputT = TypeVar("OutputT", default=Any)
 T = TypeVar("T")
+P = ParamSpec("P")
 
 
 class Client:
@@ -361,6 +362,69 @@ class Flow(Generic[InputT, ChunkT, OutputT]):
             session,
             lambda value: self._session(value, streaming=True),
         )
+
+
+class GeneratedFlow(Flow[InputT, ChunkT, OutputT], Generic[P, InputT, ChunkT, OutputT]):
+    """A flow of a generated module. The fields of its input may also be given by keywords."""
+
+    _definition: SchemaFlow[InputT, ChunkT, OutputT]
+
+    @classmethod
+    def of(cls, flow: Flow[InputT, ChunkT, OutputT], /) -> Self:
+        """The same flow, called with keywords too; its definition has to be of a generated module."""
+        assert isinstance(flow._definition, SchemaFlow)  # noqa: SLF001 - its own kind
+        return cls(flow._http, flow._settings, flow._definition)  # noqa: SLF001
+
+    # Without an input, a field that has to be there is missing: type checkers are told so, `Flow` is not.
+
+    @overload  # type: ignore[override]
+    def __call__(self, input: InputT, /) -> OutputT: ...
+
+    @overload
+    def __call__(self, *args: P.args, **fields: P.kwargs) -> OutputT: ...
+
+    def __call__(  # pyright: ignore[reportIncompatibleMethodOverride]
+        self, input: Any = UNSET, /, **fields: Any
+    ) -> OutputT:
+        """Run the flow and return its output, validated. One plain JSON request.
+
+        Raises:
+            FlowError: one of its subclasses; see `streamflow_client.errors`.
+        """
+        return super().__call__(calls.input_of(self._definition, input, fields))
+
+    @overload  # type: ignore[override]
+    def stream(self, input: InputT, /) -> FlowStream[ChunkT, OutputT]: ...
+
+    @overload
+    def stream(self, *args: P.args, **fields: P.kwargs) -> FlowStream[ChunkT, OutputT]: ...
+
+    def stream(  # pyright: ignore[reportIncompatibleMethodOverride]
+        self, input: Any = UNSET, /, **fields: Any
+    ) -> FlowStream[ChunkT, OutputT]:
+        """Run the flow and stream its chunks. The request is sent on entering or on the first read.
+
+        Raises:
+            InputValidationError: at once, and nothing is sent.
+        """
+        return super().stream(calls.input_of(self._definition, input, fields))
+
+    @overload  # type: ignore[override]
+    def stream_events(self, input: InputT, /) -> FlowStream[ServerSentEvent, None]: ...
+
+    @overload
+    def stream_events(self, *args: P.args, **fields: P.kwargs) -> FlowStream[ServerSentEvent, None]: ...
+
+    def stream_events(  # pyright: ignore[reportIncompatibleMethodOverride]
+        self, input: Any = UNSET, /, **fields: Any
+    ) -> FlowStream[ServerSentEvent, None]:
+        """Run the flow and stream its raw server-sent events, never resumed.
+
+        Raises:
+            InputValidationError: at once, and nothing is sent.
+            ValueError: the protocol is "reflection", which has no events.
+        """
+        return super().stream_events(calls.input_of(self._definition, input, fields))
 
 
 class DiscoveredFlow(Flow[Any, Any, Any]):

@@ -13,7 +13,7 @@ import builtins
 import keyword
 import re
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Iterable, Set
 from typing import Final
 
 from pydantic import BaseModel
@@ -23,7 +23,7 @@ MODULE_NAMES: Final = frozenset(dir(builtins)) | {
     *("TypeAlias", "TypeAliasType", "TypedDict", "Union"),
     *("AfterValidator", "AliasChoices", "BaseModel", "BeforeValidator", "ConfigDict", "Discriminator"),
     *("Field", "JsonValue", "PlainValidator", "RootModel", "StringConstraints", "Tag", "TypeAdapter"),
-    *("UUID", "FlowDef"),
+    *("UUID", "FlowDef", "Never", "BoundFlows", "ClientT", "Flows", "GeneratedModel", "Omittable"),
 }
 """What a class must not be called, lest generated code mean something else by that name."""
 
@@ -35,6 +35,7 @@ FIELD_NAMES: Final = frozenset({*dir(BaseModel), *dir(type(BaseModel))}) | OWN_A
 those of the metaclass, such as `mro`, for a class has these too."""
 
 _BREAKS = re.compile(r"[\W_]+")
+_HUMPS = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
 
 
 def class_name(text: str) -> str:
@@ -49,9 +50,28 @@ def field_names(names: Iterable[str]) -> dict[str, str]:
 
     What is fine as it is stays, whatever else is there; the others make way for all wire names.
     """
+    return _python_names(names, FIELD_NAMES, "field")
+
+
+def flow_names(names: Iterable[str]) -> dict[str, str]:
+    """Python names by the names of flows, likewise: "my-flow/v2" gives my_flow_v2."""
+    return _python_names(names, frozenset(), "flow")
+
+
+def constant_name(name: str) -> str:
+    """The Python name of a flow as that of a constant: "menuSuggestion" gives MENU_SUGGESTION."""
+    return _HUMPS.sub("_", name).upper()
+
+
+def _python_names(names: Iterable[str], forbidden: Set[str], unnamed: str) -> dict[str, str]:
     wire = tuple(names)
     taken = Taken(wire)
-    return {name: name if _is_field_name(name) else taken.new(_field_name(name), "_") for name in wire}
+    return {
+        name: name
+        if _is_public_name(name, forbidden)
+        else taken.new(_public_name(name, forbidden, unnamed), "_")
+        for name in wire
+    }
 
 
 class Taken:
@@ -72,16 +92,16 @@ class Taken:
         return found
 
 
-def _field_name(name: str) -> str:
+def _public_name(name: str, forbidden: Set[str], unnamed: str) -> str:
     words = "_".join(word for word in _BREAKS.split(unicodedata.normalize("NFKC", name)) if word)
-    plain = _identifier(words, "n") or ("field" if name else "empty")
-    return plain if _is_field_name(plain) else f"{plain}_"
+    plain = _identifier(words, "n") or (unnamed if name else "empty")
+    return plain if _is_public_name(plain, forbidden) else f"{plain}_"
 
 
-def _is_field_name(name: str) -> bool:
-    """Whether a field may be called that: Python reads identifiers as NFKC, and a class mangles `__x`."""
+def _is_public_name(name: str, forbidden: Set[str]) -> bool:
+    """Whether it can be an attribute: Python reads identifiers as NFKC, and a class mangles `__x`."""
     identifier = name.isidentifier() and name == unicodedata.normalize("NFKC", name)
-    return identifier and not (name.startswith("_") or keyword.iskeyword(name) or name in FIELD_NAMES)
+    return identifier and not (name.startswith("_") or keyword.iskeyword(name) or name in forbidden)
 
 
 def _identifier(text: str, prefix: str) -> str:

@@ -15,7 +15,7 @@ from ..text import excerpt, shown
 from .describe import LONG_NAME, annotation, default_text
 from .model import MISSING, Definition, Field
 
-__all__ = ["LEFT_OUT", "LeftOut", "documentation", "fields_to_parameters", "paragraphs"]
+__all__ = ["LEFT_OUT", "LeftOut", "documentation", "fields_to_parameters", "paragraphs", "telling"]
 
 
 _LONG_LINE: Final = 1_000  # characters of a description that `help` shows
@@ -62,7 +62,7 @@ def paragraphs(text: str) -> str:
 
 def documentation(name: str, definition: Definition, fields: Iterable[Field]) -> str:
     """The docstring of a class: what the schema says of it, and of each field."""
-    text = definition.description or _telling(definition.title, name)
+    text = definition.description or telling(definition.title, name)
     told = paragraphs(text)
     lines = list(map(_field_line, fields))
     listed = "\n".join(["Fields:", *lines]) if lines else ""
@@ -73,14 +73,14 @@ def _field_line(field: Field) -> str:
     default = "…" if field.default is MISSING else default_text(field.default)
     value = "" if field.required else f" = {default}"
     wire = f" [{shown(repr(field.name), LONG_NAME)}]" if field.name != field.python_name else ""
-    text = field.description or _telling(field.title, field.name, field.python_name)
+    text = field.description or telling(field.title, field.name, field.python_name)
     told = " ".join(excerpt(text, _LONG_TEXT).split())
     name = shown(field.python_name, LONG_NAME)
     line = f"    {name}: {annotation(field.type)}{value}{wire}{': ' if told else ''}{told}"
     return shown(line, _LONG_LINE)
 
 
-def _telling(title: str, *names: str) -> str:
+def telling(title: str, *names: str) -> str:
     """A title, unless it only repeats a name, as servers in Python make them: "Max Items" of `max_items`."""
     return "" if _letters(title) in map(_letters, names) else title
 
