@@ -18,6 +18,7 @@ from .arguments import BadArgument, Server, read_call, read_headers, read_token
 from .examining.probing import FlowCall
 from .examining.report import examine
 from .exits import MEANINGS, ExitCode
+from .generating import STDOUT, generate
 from .listing import list_flows
 from .output import JsonPrinter, Printer, TextPrinter, complain, prepare_stdout
 from .run import LocalServer, ending_of, run_flow
@@ -305,6 +306,68 @@ def doctor(
         code = examine(_server(url, header, auth, timeout, catalog, protocol), call, as_json=as_json)
 
     ended = _ending_of(look, JsonPrinter() if as_json else TextPrinter(alone=True))
+    raise typer.Exit(ended or code)
+
+
+@app.command("generate", epilog=_CODES)
+def generate_(
+    place: Annotated[
+        str | None,
+        typer.Argument(
+            metavar="URL|FILE",
+            help="Where the server is, or a file that describes its flows, such as one saved by pull.",
+        ),
+    ] = None,
+    *,
+    out: Annotated[
+        str,
+        typer.Option("--out", "-o", metavar="FILE", help="The module; - is standard output."),
+    ] = STDOUT,
+    check: Annotated[
+        bool,
+        typer.Option(
+            "--check",
+            help="Write nothing: exit with 1 if the module is not what would be written. For CI.",
+        ),
+    ] = False,
+    local: Local = False,
+    app: App = None,
+    header: Headers = None,
+    auth: Token = None,
+    timeout: Annotated[
+        float | None, typer.Option(metavar="SECONDS", help="For each document that is asked for.")
+    ] = None,
+    catalog: CatalogPlace = None,
+) -> None:
+    """Write a Python module with the types of a server's flows, for editors and type checkers.
+
+    Examples:
+
+    streamflow-client generate http://localhost:3400 -o flows.py
+
+    streamflow-client generate flows.openapi.json -o flows.py --check
+    """
+    prepare_stdout(for_programs=True)
+    code = ExitCode.OK
+
+    def write() -> None:
+        nonlocal code
+        if check and out == STDOUT:
+            raise BadArgument("--check compares with a module: give its file, -o FILE")
+        source: Server | str
+        if local or app is not None:
+            source = _local_server(app, timeout, place or header or catalog)
+        elif place is None:
+            raise BadArgument("give the server's URL, a file, or --local")
+        elif "://" in place:
+            source = _server(place, header, auth, timeout, catalog)
+        elif header or timeout is not None or catalog:
+            raise BadArgument("a file is read as it is: give no --header, --timeout or --catalog with it")
+        else:
+            source = place
+        code = generate(source, out, check=check)
+
+    ended = _ending_of(write, TextPrinter(alone=True))
     raise typer.Exit(ended or code)
 
 

@@ -1,0 +1,127 @@
+"""`streamflow-client generate`: a typed Python module for the flows of a server, or of a saved catalog.
+
+In: a `Server` or a file, and where the module goes. Out: the module written, or compared with the one that is
+there; what of the schemas it cannot say, on standard error. Out of place here: what stands in the module
+(`schema/source.py`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from ..errors import DiscoveryError
+from ..found import FlowTypes
+from ..schema.catalog import Catalog
+from ..schema.files import write_file
+from ..schema.source import GENERATED, FlowSchemas, is_too_deep, module_source
+from ..text import shown
+from .arguments import BadArgument, Server
+from .exits import ExitCode
+from .output import OutputError, complain, emit, warnings_told
+from .run import open_client
+
+STDOUT = "-"
+
+
+@dataclass(slots=True)
+class _Found:
+    """What goes into a module, and what is told of what does not."""
+
+    flows: list[FlowSchemas] = field(default_factory=list[FlowSchemas])
+    notes: list[str] = field(default_factory=list[str])
+
+
+def generate(place: Server | str, out: str, *, check: bool) -> ExitCode:
+    """Write the module, or say whether it is as it would be written.
+
+    Args:
+        place: a server, or the path of a catalog.
+        out: the path of the module, or "-" for standard output.
+
+    Raises:
+        BadArgument: a file is there that was not generated.
+        FlowError: the server could not be asked, or no flow is left to write.
+    """
+    catalog = _catalog(place)
+    found = _read(catalog)
+    for note in found.notes:
+        complain(note, "warning: ", "yellow")
+    if not found.flows:
+        raise DiscoveryError(f"{shown(catalog.source)} has no flow to generate a module for")
+    text = module_source(found.flows, found.notes)
+    if check:
+        return _compare(Path(out), text)
+    if out == STDOUT:
+        emit(text.removesuffix("\n"))
+    else:
+        _write(Path(out), text)
+    return ExitCode.OK
+
+
+def _catalog(place: Server | str) -> Catalog:
+    if isinstance(place, str):
+        return Catalog.load(place)
+    with open_client(place) as client, warnings_told(of_catalogs=False):
+        return client.discover()
+
+
+def _read(catalog: Catalog) -> _Found:
+    """Flows whose schemas are broken, or too deep for Python's parser, are left out."""
+    found = _Found()
+    for spec in catalog.values():
+        name = shown(repr(spec.name), 100)
+        try:
+            types = FlowTypes.read(spec)
+        except DiscoveryError as error:
+            found.notes.append(f"flow {name} is left out: {error.message.partition(';')[0]}")
+            continue
+        flow = FlowSchemas(spec.name, spec.description, types.input, types.chunk, types.output)
+        if is_too_deep(flow):
+            found.notes.append(f"flow {name} is left out: its types are nested too deeply for Python")
+            continue
+        found.flows.append(flow)
+        found.notes += _warnings(name, types)
+    found.notes.sort()
+    return found
+
+
+def _warnings(name: str, types: FlowTypes) -> Iterator[str]:
+    roles = {"input": types.input, "chunk": types.chunk, "output": types.output}
+    for role, read in roles.items():
+        for warning in read.warnings if read is not None else ():
+            yield f"flow {name}: {role} schema: {warning}"
+
+
+def _present(path: Path) -> str | None:
+    """The file that is there. Raises: BadArgument: it cannot be read."""
+    try:
+        return path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "it is no text"
+        raise BadArgument(f"{path}: {reason}") from None
+
+
+def _compare(path: Path, text: str) -> ExitCode:
+    present = _present(path)
+    if present == text:
+        return ExitCode.OK
+    what = "is not there" if present is None else "differs from what the schemas say now"
+    complain(f"{path} {what}: run the same command without --check", "error: ")
+    return ExitCode.UNEXPECTED
+
+
+def _write(path: Path, text: str) -> None:
+    present = _present(path) if not path.exists() or path.is_file() else None
+    if present is not None and present.strip() and GENERATED not in present:
+        raise BadArgument(f"{path} was not generated; it is not overwritten: delete it, or name another file")
+    if present == text:
+        return
+    try:
+        write_file(path, text.encode())
+    except (OSError, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) else None
+        raise OutputError(f"{path} cannot be written: {reason or error}") from error
