@@ -29,7 +29,7 @@ from .options import Retry, Timeout, as_timeout
 from .session import Session, reasons
 from .text import shown
 from .ticket import TICKET_PREFIX, Ticket
-from .wire.codec import VERBATIM, Codec, Decoder, Unset
+from .wire.codec import UNSET, VERBATIM, Codec, Decoder, Unset
 from .wire.request import (
     PROTOCOLS,
     STREAM_ID_HEADER,
@@ -291,7 +291,7 @@ def encode_input(
 
 
 def input_of(found: SchemaFlow[Any, Any, Any], value: Any | Unset, fields: dict[str, Any]) -> Any | Unset:
-    """The input of a discovered or generated flow: one value, or the fields of an object by keywords, even none at all.
+    """The input of a discovered or generated flow: one value, or an object's fields by keywords, maybe none.
 
     Raises:
         TypeError: both were given, or the input is no object.
@@ -314,6 +314,16 @@ def input_of(found: SchemaFlow[Any, Any, Any], value: Any | Unset, fields: dict[
         what = f"the input is not of the flow's input type: {reasons(error)}{hint}"
         raise InputValidationError(what, validation_error=error, flow=found.name)
     return fields
+
+
+def called_with(found: SchemaFlow[Any, Any, Any], args: tuple[Any, ...], fields: dict[str, Any]) -> Any:
+    """The same, where the value is the only argument by place, if it is there.
+
+    Raises: TypeError: there are several.
+    """
+    if len(args) > 1:
+        raise TypeError(f"flow {found.name!r} takes one input, got {len(args)}")
+    return input_of(found, args[0] if args else UNSET, fields)
 
 
 def _hint(definition: FlowDef[Any, Any, Any], error: Exception, given: Any) -> str:

@@ -2,7 +2,7 @@
 
 In: classes whose annotations say what a schema said, and definitions of flows. Out: checks as exact as those
 of discovered flows, for the annotations are read back into the same model of types; flows, bound to either
-client. Out of place here: reading annotations (`schema/annotations.py`), writing modules (`schema/source.py`).
+client. Out of place here: reading annotations (`schema/annotations.py`), and modules (`schema/source.py`).
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ P = ParamSpec("P")
 InputT = TypeVar("InputT")
 ChunkT = TypeVar("ChunkT")
 OutputT = TypeVar("OutputT")
-ClientT = TypeVar("ClientT", bound=Client | AsyncClient, covariant=True)
+ClientT = TypeVar("ClientT", bound=Client | AsyncClient, covariant=True)  # noqa: PLC0105 - generated modules show it
 
 if TYPE_CHECKING:
     _Base = BaseModel  # so that type checkers make a constructor of the fields, as of any model
@@ -177,7 +177,9 @@ class _Member(Generic[InputT, ChunkT, OutputT]):
     def __get__(self, bound: BoundFlows[Client], owner: Any, /) -> Flow[InputT, ChunkT, OutputT]: ...
 
     @overload
-    def __get__(self, bound: BoundFlows[AsyncClient], owner: Any, /) -> AsyncFlow[InputT, ChunkT, OutputT]: ...
+    def __get__(
+        self, bound: BoundFlows[AsyncClient], owner: Any, /
+    ) -> AsyncFlow[InputT, ChunkT, OutputT]: ...
 
     def __get__(self, bound: Any, owner: Any, /) -> Any:
         return self._definition if bound is None else bound._client.flow(self._definition)  # noqa: SLF001
@@ -205,8 +207,8 @@ class _RecordMember(Generic[P, InputT, ChunkT, OutputT]):
     def __get__(self, bound: Any, owner: Any, /) -> Any:
         if bound is None:
             return self._definition
-        client = bound._client  # noqa: SLF001 - its own kind
-        kind = GeneratedFlow if isinstance(client, Client) else AsyncGeneratedFlow
+        client: Any = bound._client  # noqa: SLF001 - its own kind
+        kind: Any = GeneratedFlow if isinstance(client, Client) else AsyncGeneratedFlow
         return kind.of(client.flow(self._definition))
 
 

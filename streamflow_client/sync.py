@@ -375,48 +375,48 @@ class GeneratedFlow(Flow[InputT, ChunkT, OutputT], Generic[P, InputT, ChunkT, Ou
         assert isinstance(flow._definition, SchemaFlow)  # noqa: SLF001 - its own kind
         return cls(flow._http, flow._settings, flow._definition)  # noqa: SLF001
 
-    # Without an input, a field that has to be there is missing: type checkers are told so, `Flow` is not.
+    # Without an input, a field that has to be there is missing: type checkers are told so here.
 
     @overload  # type: ignore[override]
     def __call__(self, input: InputT, /) -> OutputT: ...
 
     @overload
-    def __call__(self, *args: P.args, **fields: P.kwargs) -> OutputT: ...
+    def __call__(self, /, *args: P.args, **fields: P.kwargs) -> OutputT: ...
 
     def __call__(  # pyright: ignore[reportIncompatibleMethodOverride]
-        self, input: Any = UNSET, /, **fields: Any
+        self, /, *args: Any, **fields: Any
     ) -> OutputT:
         """Run the flow and return its output, validated. One plain JSON request.
 
         Raises:
             FlowError: one of its subclasses; see `streamflow_client.errors`.
         """
-        return super().__call__(calls.input_of(self._definition, input, fields))
+        return super().__call__(calls.called_with(self._definition, args, fields))
 
     @overload  # type: ignore[override]
     def stream(self, input: InputT, /) -> FlowStream[ChunkT, OutputT]: ...
 
     @overload
-    def stream(self, *args: P.args, **fields: P.kwargs) -> FlowStream[ChunkT, OutputT]: ...
+    def stream(self, /, *args: P.args, **fields: P.kwargs) -> FlowStream[ChunkT, OutputT]: ...
 
     def stream(  # pyright: ignore[reportIncompatibleMethodOverride]
-        self, input: Any = UNSET, /, **fields: Any
+        self, /, *args: Any, **fields: Any
     ) -> FlowStream[ChunkT, OutputT]:
         """Run the flow and stream its chunks. The request is sent on entering or on the first read.
 
         Raises:
             InputValidationError: at once, and nothing is sent.
         """
-        return super().stream(calls.input_of(self._definition, input, fields))
+        return super().stream(calls.called_with(self._definition, args, fields))
 
     @overload  # type: ignore[override]
     def stream_events(self, input: InputT, /) -> FlowStream[ServerSentEvent, None]: ...
 
     @overload
-    def stream_events(self, *args: P.args, **fields: P.kwargs) -> FlowStream[ServerSentEvent, None]: ...
+    def stream_events(self, /, *args: P.args, **fields: P.kwargs) -> FlowStream[ServerSentEvent, None]: ...
 
     def stream_events(  # pyright: ignore[reportIncompatibleMethodOverride]
-        self, input: Any = UNSET, /, **fields: Any
+        self, /, *args: Any, **fields: Any
     ) -> FlowStream[ServerSentEvent, None]:
         """Run the flow and stream its raw server-sent events, never resumed.
 
@@ -424,7 +424,7 @@ class GeneratedFlow(Flow[InputT, ChunkT, OutputT], Generic[P, InputT, ChunkT, Ou
             InputValidationError: at once, and nothing is sent.
             ValueError: the protocol is "reflection", which has no events.
         """
-        return super().stream_events(calls.input_of(self._definition, input, fields))
+        return super().stream_events(calls.called_with(self._definition, args, fields))
 
 
 class DiscoveredFlow(Flow[Any, Any, Any]):

@@ -15,7 +15,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import date, datetime, time
 from types import NoneType, UnionType
-from typing import Annotated, Any, Final, Literal, Never, NoReturn, get_args, get_origin, get_type_hints
+from typing import Annotated, Any, Final, Literal, Never, NoReturn, cast, get_args, get_origin, get_type_hints
 
 import typing_extensions
 from pydantic import BaseModel
@@ -50,8 +50,9 @@ __all__ = ["EXTRA", "Read", "read_form"]
 EXTRA: Final = "__extra__"
 """The annotation of a class that tells the type of its extra fields."""
 
-_ALIASES: Final = tuple(
-    {getattr(module, "TypeAliasType", None) for module in (typing, typing_extensions)} - {None}
+_ALIASES: Final[tuple[Any, ...]] = (
+    typing_extensions.TypeAliasType,
+    getattr(typing, "TypeAliasType", typing_extensions.TypeAliasType),  # of Python 3.12, one and the same
 )
 _SIMPLE: Final[Mapping[Any, Type]] = {
     Any: Anything(),
@@ -79,6 +80,11 @@ _MARKS: Final[Mapping[Any, str]] = {
     markers.members: "members",
     markers.items: "items",
 }
+
+_CODE: Final = (
+    *("field_validators", "root_validators", "model_validators", "validators"),
+    *("field_serializers", "model_serializers", "computed_fields"),
+)
 
 Said = dict[str, Any]
 
@@ -152,7 +158,7 @@ class _Reading:
             raise TypeError(f"{place}: {told} has no meaning for {form!r:.200}")
         return type_
 
-    def _type(self, form: Any, said: Said, place: str) -> Type:
+    def _type(self, form: Any, said: Said, place: str) -> Type:  # noqa: PLR0911 - a table
         """What it takes from `said`, it removes."""
         if "values" in said:
             return Literals(said.pop("values").all)
@@ -173,7 +179,7 @@ class _Reading:
         return self._named_type(form, place)
 
     def _named_type(self, form: Any, place: str) -> Type:
-        is_record = isinstance(form, type) and issubclass(form, self._base)
+        is_record = inspect.isclass(form) and issubclass(form, self._base)
         if not is_record and not isinstance(form, _ALIASES):
             raise TypeError(
                 f"{place}: {form!r:.200} is no type of JSON that generated modules know; write such a class "
@@ -185,7 +191,7 @@ class _Reading:
                 name += "_"
             self._named[id(form)] = name
             if is_record:
-                self.classes[name] = form
+                self.classes[name] = cast("type[BaseModel]", form)
             self._waiting.append((name, form))
         return Ref(self._named[id(form)])
 
@@ -266,10 +272,8 @@ class _Reading:
 def _refuse_code(class_: type[BaseModel]) -> None:
     """Raises: TypeError: validators and serializers would not run, for the schema's own checks do."""
     found = class_.__pydantic_decorators__
-    words = ("validators", "field_validators", "root_validators", "model_validators")
-    words += ("field_serializers", "model_serializers", "computed_fields")
-    for word in words:
-        for name in getattr(found, word, ()):
+    for word in _CODE:
+        for name in getattr(found, word):
             raise TypeError(
                 f"{class_.__name__}.{name}: generated classes have no validators, serializers or computed "
                 "fields; write such a class by hand, with pydantic.BaseModel and streamflow_client.FlowDef"

@@ -60,7 +60,7 @@ class Expr:
 
 def name(text: str) -> Expr:
     """Raises: ValueError: it is no identifier; names of a model of types are."""
-    if not text.isidentifier() or keyword.iskeyword(text) and text not in ("None", "True", "False"):
+    if not text.isidentifier() or keyword.iskeyword(text):
         raise ValueError(f"{text!r:.200} is no name")
     return Expr(text, names=(text,))
 
@@ -92,9 +92,8 @@ def value(found: Any) -> Expr:
     """A JSON value."""
     if isinstance(found, str):
         return Expr(text_literal(found))
-    if is_list(found) or isinstance(found, tuple):
-        items: Any = found
-        return Expr("", "[]", tuple(("", value(item)) for item in items))
+    if is_list(found):
+        return Expr("", "[]", tuple(("", value(item)) for item in found))
     if is_object(found):
         return Expr("", "{}", tuple((f"{text_literal(key)}: ", value(item)) for key, item in found.items()))
     return Expr(_number(found))
@@ -124,9 +123,7 @@ def text_literal(text: str) -> str:
 def _escaped(text: str) -> str:
     if text.isprintable() and "\\" not in text:
         return text
-    return "".join(
-        char if char.isprintable() and char != "\\" else repr(char)[1:-1] for char in text
-    )
+    return "".join(char if char.isprintable() and char != "\\" else repr(char)[1:-1] for char in text)
 
 
 def docstring(text: str, indent: str = "") -> list[str]:
@@ -145,12 +142,15 @@ def docstring(text: str, indent: str = "") -> list[str]:
 def told(text: str) -> str:
     """A description as a docstring holds it: lines without space at their ends, and not too many."""
     cut = text if len(text) <= LONG_TEXT else text[: LONG_TEXT - 1] + "…"
-    lines = [line.rstrip() for line in cut.expandtabs(4).replace("\r\n", "\n").replace("\r", "\n").split("\n")]
+    cut = cut.expandtabs(4).replace("\r\n", "\n").replace("\r", "\n")
+    lines = [line.rstrip() for line in cut.split("\n")]
     return textwrap.dedent("\n".join(lines)).strip()
 
 
 def _wrapped(line: str, indent: str) -> list[str]:
-    escaped = "".join('\\"' if char == '"' and _is_risky(line, at) else _escaped(char) for at, char in enumerate(line))
+    escaped = "".join(
+        '\\"' if char == '"' and _is_risky(line, at) else _escaped(char) for at, char in enumerate(line)
+    )
     margin = escaped[: len(escaped) - len(escaped.lstrip(" "))]
     width = WIDTH - len(indent) - 3
     if len(escaped) <= width:

@@ -112,7 +112,7 @@ class Omitted:
 
 
 if TYPE_CHECKING:
-    Omittable: TypeAlias = Optional[T]  # noqa: UP007, UP045 - `T | None` is no alias for mypy
+    Omittable: TypeAlias = Optional[T]  # noqa: UP045 - `T | None` is no alias for mypy
 else:
 
     class Omittable:

@@ -34,13 +34,14 @@ from .names import Taken
 from .signature import telling
 from .walk import names_in
 
-__all__ = ["Key", "Merged", "merged", "worded"]
+__all__ = ["ROLES", "Key", "Merged", "merged", "worded"]
 
 Key = tuple[str, str]
 """A flow and a role."""
 
 _Node = tuple[Key, str]
 _INPUT: Final = "input"
+ROLES: Final = ("input", "chunk", "output")
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +59,9 @@ class Merged:
 def merged(found: Mapping[Key, Types], taken: Taken) -> Merged:
     """One set of definitions, under names that `taken` did not have so far."""
     ordered = {key: worded(found[key]) for key in sorted(found, key=_place)}
-    nodes = {(key, name): types.definitions[name] for key, types in ordered.items() for name in _reached(types)}
+    nodes = {
+        (key, name): types.definitions[name] for key, types in ordered.items() for name in _reached(types)
+    }
     groups = _equal(nodes)
     names = _names(groups, taken)
     definitions: dict[str, Definition] = {}
@@ -73,7 +76,7 @@ def merged(found: Mapping[Key, Types], taken: Taken) -> Merged:
 
 def _place(key: Key) -> tuple[str, int]:
     flow, role = key
-    return flow, ("input", "chunk", "output").index(role)
+    return flow, ROLES.index(role)
 
 
 def _closed(type_: Type) -> Type:
@@ -133,7 +136,9 @@ def _names(groups: Mapping[_Node, tuple[_Node, ...]], taken: Taken) -> dict[_Nod
     for name, same in by_name.items():
         first, *others = sorted(same.values(), key=_is_of_inputs)  # the name itself is for what answers hold
         names |= dict.fromkeys(first, taken.new(name, "_"))
-        later += [(f"{name}{'Input' * (_is_of_inputs(group) > _is_of_inputs(first))}", group) for group in others]
+        for group in others:
+            told_apart = _is_of_inputs(group) and not _is_of_inputs(first)
+            later.append((f"{name}Input" if told_apart else name, group))
     for name, group in later:
         names |= dict.fromkeys(group, taken.new(name))
     return names
@@ -181,7 +186,7 @@ def _reached(types: Types) -> Iterator[str]:
             waiting += [(each, False) for each in reversed(inner)]
 
 
-def _renamed(type_: Type, key: Key, names: Mapping[_Node, str]) -> Type:
+def _renamed(type_: Type, key: Key, names: Mapping[_Node, str]) -> Type:  # noqa: PLR0911 - a table
     def new(part: Type) -> Type:
         return _renamed(part, key, names)
 

@@ -17,7 +17,7 @@ from typing import Final
 from ..text import shown
 from .layout import WIDTH, Expr, Writer, call, depth, docstring, name, subscript, text_literal
 from .lenient import lenient
-from .merging import Key, Merged, merged
+from .merging import ROLES, Key, Merged, merged
 from .model import Anything, Definition, Nothing, Record, Ref, Type, Types
 from .names import MODULE_NAMES, Taken, constant_name, flow_names
 from .sourcetypes import annotation, field_parts
@@ -120,8 +120,8 @@ def _named(flows: list[FlowSchemas], found: Merged, taken: Taken) -> Iterator[_F
     for flow in flows:
         attribute = attributes[flow.name]
         constant = taken.new(constant_name(attribute), "_")
-        roots = {role: found.roots.get((flow.name, role), Anything()) for role in ("input", "chunk", "output")}
-        yield _Flow(flow, attribute, constant, **roots)
+        roots = [found.roots.get((flow.name, role), Anything()) for role in ROLES]
+        yield _Flow(flow, attribute, constant, *roots)
 
 
 class _Module:
@@ -151,8 +151,7 @@ class _Module:
         names = ", ".join(shown(flow.flow.name, 100) for flow in self._flows)
         parts = [
             f"Typed flows: {names}.",
-            f"{GENERATED}, which also writes it anew when the server's types have changed. What you change "
-            "here has effect until then.",
+            f"{GENERATED}: run it again when the server's types have changed. What you change has effect.",
         ]
         if self._notes:
             told = [f"- {shown(note, 300)}" for note in self._notes[:_MAX_TOLD]]

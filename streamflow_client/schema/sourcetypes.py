@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from types import NoneType
 from typing import Any, Final
 
 from .layout import Expr, call, either, name, starred, subscript, text_literal, value
@@ -80,26 +81,28 @@ def field_parts(found: Field) -> tuple[Expr, Expr | None]:
 
 def _is_of(default: Any, type: Type) -> bool:
     """Whether a type checker sees that a default is of its type; else the default says it is validated."""
+    kind = default.__class__
     match type:
         case Union(members=members):
             return any(_is_of(default, member) for member in members)
         case Literals(values=values):
-            known = all(isinstance(each, str | int | None) for each in values)
-            return known and any(each is default or (each == default and each.__class__ is default.__class__) for each in values)
-        case Text(format=None):
-            return isinstance(default, str)
-        case Boolean():
-            return isinstance(default, bool)
-        case Integer():
-            return isinstance(default, int) and not isinstance(default, bool)
-        case Number():
-            return isinstance(default, int | float) and not isinstance(default, bool)
-        case Null():
-            return default is None
-        case Anything():
-            return default is None or isinstance(default, str | int | float)
-        case _:
+            known = [(each.__class__, each) for each in values]
+            return (kind, default) in known and all(each in _LITERAL for each, _ in known)
+        case Text(format=str()):
             return False
+        case _:
+            return kind in _CHECKED.get(type.__class__, ())
+
+
+_LITERAL: Final = (str, int, bool, NoneType)
+_CHECKED: Final[Mapping[Any, tuple[Any, ...]]] = {
+    Anything: (*_LITERAL, float),
+    Null: (NoneType,),
+    Boolean: (bool,),
+    Integer: (int,),
+    Number: (int, float),
+    Text: (str,),
+}
 
 
 def _said(type: Type) -> _Said:
