@@ -12,6 +12,7 @@ import sys
 from collections.abc import Iterator
 from types import ModuleType
 from typing import Any
+from unittest.mock import patch
 
 from streamflow_client.schema.model import Types
 from streamflow_client.schema.source import FlowSchemas, module_source
@@ -43,9 +44,15 @@ _numbers = itertools.count()
 
 
 def written(types: Types, role: str = "output") -> str:
-    """A module with one flow, called f, that has these types as they are."""
+    """A module with one flow, called f, that has these types."""
     given: dict[str, Any] = {"input": None, "chunk": None, "output": None, role: types}
     return module_source([FlowSchemas("f", "", **given)])
+
+
+def written_to_the_letter(types: Types) -> str:
+    """The same with an output that is read as its schema says, with all nulls."""
+    with patch("streamflow_client.schema.source.lenient", lambda types: types):
+        return written(types)
 
 
 def loaded(text: str) -> Any:

@@ -7,9 +7,10 @@ there; what of the schemas it cannot say, on standard error. Out of place here: 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import re
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Final
 
 from ..errors import DiscoveryError
 from ..found import FlowTypes
@@ -27,10 +28,16 @@ STDOUT = "-"
 
 @dataclass(slots=True)
 class _Found:
-    """What goes into a module, and what is told of what does not."""
+    """What goes into a module, and what is told of what does not.
+
+    Attributes:
+        warnings: in the words of the document, places in it included.
+        notes: the same for the module, which is to be the same whatever document described the flows.
+    """
 
     flows: list[FlowSchemas] = field(default_factory=list[FlowSchemas])
-    notes: list[str] = field(default_factory=list[str])
+    warnings: list[str] = field(default_factory=list[str])
+    notes: dict[str, None] = field(default_factory=dict[str, None])
 
 
 def generate(place: Server | str, out: str, *, check: bool) -> ExitCode:
@@ -44,13 +51,14 @@ def generate(place: Server | str, out: str, *, check: bool) -> ExitCode:
         BadArgument: a file is there that was not generated.
         FlowError: the server could not be asked, or no flow is left to write.
     """
-    catalog = _catalog(place)
-    found = _read(catalog)
-    for note in found.notes:
-        complain(note, "warning: ", "yellow")
+    with warnings_told(of_catalogs=False):
+        catalog = _catalog(place)
+        found = flows_to_write(catalog)
+    for warning in (*catalog.warnings, *found.warnings):
+        complain(warning, "warning: ", "yellow")
     if not found.flows:
         raise DiscoveryError(f"{shown(catalog.source)} has no flow to generate a module for")
-    text = module_source(found.flows, found.notes)
+    text = module_source(found.flows, sorted(found.notes))
     if check:
         return _compare(Path(out), text)
     if out == STDOUT:
@@ -63,11 +71,11 @@ def generate(place: Server | str, out: str, *, check: bool) -> ExitCode:
 def _catalog(place: Server | str) -> Catalog:
     if isinstance(place, str):
         return Catalog.load(place)
-    with open_client(place) as client, warnings_told(of_catalogs=False):
+    with open_client(place) as client:
         return client.discover()
 
 
-def _read(catalog: Catalog) -> _Found:
+def flows_to_write(catalog: Catalog) -> _Found:
     """Flows whose schemas are broken, or too deep for Python's parser, are left out."""
     found = _Found()
     for spec in catalog.values():
@@ -75,23 +83,30 @@ def _read(catalog: Catalog) -> _Found:
         try:
             types = FlowTypes.read(spec)
         except DiscoveryError as error:
-            found.notes.append(f"flow {name} is left out: {error.message.partition(';')[0]}")
+            found.warnings.append(f"flow {name} is left out: {error.message.partition(';')[0]}")
+            found.notes[f"flow {name} is left out, for a schema of it is broken"] = None
             continue
         flow = FlowSchemas(spec.name, spec.description, types.input, types.chunk, types.output)
         if is_too_deep(flow):
-            found.notes.append(f"flow {name} is left out: its types are nested too deeply for Python")
+            deep = f"flow {name} is left out, for its types are nested too deeply"
+            found.warnings.append(deep)
+            found.notes[deep] = None
             continue
         found.flows.append(flow)
-        found.notes += _warnings(name, types)
-    found.notes.sort()
+        _note_unchecked(name, types, found)
     return found
 
 
-def _warnings(name: str, types: FlowTypes) -> Iterator[str]:
+def _note_unchecked(name: str, types: FlowTypes, found: _Found) -> None:
     roles = {"input": types.input, "chunk": types.chunk, "output": types.output}
     for role, read in roles.items():
         for warning in read.warnings if read is not None else ():
-            yield f"flow {name}: {role} schema: {warning}"
+            found.warnings.append(f"flow {name}: {role} schema: {warning}")
+            found.notes[f"flow {name}, {role}: {_PLACE.sub('', warning, count=1)}"] = None
+
+
+_PLACE: Final = re.compile(r"#.*?: (?=`|the names )")
+"""Where in the document something stands, in a warning of `Types`."""
 
 
 def _present(path: Path) -> str | None:

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from ..jsonvalues import is_list, is_object
+from ..text import one_line
 
 __all__ = [
     "LONG_TEXT",
@@ -140,10 +141,14 @@ def docstring(text: str, indent: str = "") -> list[str]:
 
 
 def told(text: str) -> str:
-    """A description as a docstring holds it: lines without space at their ends, and not too many."""
+    """A description as a docstring holds it: bounded, without space at the ends of lines.
+
+    What is not printable is seen as an escape: `help` prints docstrings as they are, and a class takes none
+    with half a character in it.
+    """
     cut = text if len(text) <= LONG_TEXT else text[: LONG_TEXT - 1] + "…"
     cut = cut.expandtabs(4).replace("\r\n", "\n").replace("\r", "\n")
-    lines = [line.rstrip() for line in cut.split("\n")]
+    lines = [one_line(line.rstrip()) for line in cut.split("\n")]
     return textwrap.dedent("\n".join(lines)).strip()
 
 

@@ -154,19 +154,28 @@ def _is_of_inputs(group: tuple[_Node, ...]) -> bool:
 def worded(types: Types) -> Types:
     """The same, with its words as source holds them: one text for title and description, and no default of
     a field that has to be there, for it is never filled in."""
-    definitions = {name: _worded(name, definition) for name, definition in types.definitions.items()}
+    definitions = {
+        name: Definition(_worded(found.type, types.definitions), description=_description(name, found))
+        for name, found in types.definitions.items()
+    }
     return replace(types, definitions=definitions)
 
 
-def _worded(name: str, definition: Definition) -> Definition:
-    type_ = definition.type
-    if isinstance(type_, Record):
-        type_ = replace(type_, fields=tuple(map(_worded_field, type_.fields)))
-    return Definition(type_, description=told(definition.description or telling(definition.title, name)))
+def _worded(type_: Type, definitions: Mapping[str, Definition]) -> Type:
+    if not isinstance(type_, Record):
+        return type_
+    return replace(type_, fields=tuple(_worded_field(field, definitions) for field in type_.fields))
 
 
-def _worded_field(field: Field) -> Field:
+def _description(name: str, definition: Definition) -> str:
+    return told(definition.description or telling(definition.title, name))
+
+
+def _worded_field(field: Field, definitions: Mapping[str, Definition]) -> Field:
+    """What its type says of itself, as a `$ref` gives it, it need not repeat."""
     text = field.description or telling(field.title, field.name, field.python_name)
+    if isinstance(field.type, Ref) and text == definitions[field.type.name].description:
+        text = ""
     default = MISSING if field.required else field.default
     return replace(field, title="", description=excerpt(text.strip(), LONG_TEXT), default=default)
 

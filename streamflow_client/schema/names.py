@@ -60,7 +60,7 @@ def flow_names(names: Iterable[str]) -> dict[str, str]:
 
 def constant_name(name: str) -> str:
     """The Python name of a flow as that of a constant: "menuSuggestion" gives MENU_SUGGESTION."""
-    return _HUMPS.sub("_", name).upper()
+    return _identifier(_HUMPS.sub("_", name).upper(), "N") or "FLOW"
 
 
 def _python_names(names: Iterable[str], forbidden: Set[str], unnamed: str) -> dict[str, str]:

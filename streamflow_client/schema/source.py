@@ -136,23 +136,22 @@ class _Module:
         flows = [line for flow in self._flows for line in self._flow(flow)]
         class_ = list(self._class())
         yield from docstring(self._words())
-        yield from ("# ruff: noqa", "# fmt: off")
+        yield "# fmt: off"
         yield from ("", "from __future__ import annotations", "")
         yield from self._imports()
         aliases = sorted(self._writer.aliased)
         early = [each for each in aliases if each in _IMPORTED or hasattr(builtins, each)]
         yield from self._aliases(early, [""])
         yield from types
-        yield from self._aliases([each for each in aliases if each not in early], ["", ""])
         yield from flows
+        yield from self._aliases([each for each in aliases if each not in early], [""])
         yield from class_
 
     def _words(self) -> str:
         names = ", ".join(shown(flow.flow.name, 100) for flow in self._flows)
-        parts = [
-            f"Typed flows: {names}.",
-            f"{GENERATED}: run it again when the server's types have changed. What you change has effect.",
-        ]
+        how = "run it again when the server's types have changed."
+        effect = "Values are checked as the annotations say, so a change made here has effect."
+        parts = [f"Typed flows: {names}.", f"{GENERATED}: {how}\n{effect}"]
         if self._notes:
             told = [f"- {shown(note, 300)}" for note in self._notes[:_MAX_TOLD]]
             more = len(self._notes) - len(told)

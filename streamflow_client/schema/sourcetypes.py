@@ -64,19 +64,23 @@ def field_parts(found: Field) -> tuple[Expr, Expr | None]:
     said = _said(found.type)
     absent = not found.required and found.default is MISSING
     shown = subscript("Omittable", [said.marked()]) if absent else said.marked()
-    default = None if found.required else Expr("None") if absent else value(found.default)
-    named: dict[str, Expr] = {} if default is None else {"default": default}
-    if not (found.required or absent or _is_of(found.default, found.type)):
-        named["validate_default"] = Expr("True")
-    named |= said.limits
+    told = dict(said.limits)
     if found.name != found.python_name:
         wire = Expr(text_literal(found.name))
-        named |= {"validation_alias": wire, "serialization_alias": wire}
+        told |= {"validation_alias": wire, "serialization_alias": wire}
     if found.description:
-        named["description"] = Expr(text_literal(found.description))
-    if list(named) == ["default"]:
-        return shown, default
-    return shown, call("Field", named=named) if named else None
+        told["description"] = Expr(text_literal(found.description))
+    if found.required:
+        return shown, call("Field", named=told) if told else None
+    default = Expr("None") if absent else value(found.default)
+    alone = not told and (_is_of(found.default, found.type) or _is_empty(found.default, found.type))
+    if absent or _is_of(found.default, found.type) or alone:
+        return shown, call("Field", named={"default": default, **told}) if told else default
+    return shown, call("Field", named={"default": default, "validate_default": Expr("True"), **told})
+
+
+def _is_empty(default: Any, type: Type) -> bool:
+    return (isinstance(type, Array) and default == []) or (isinstance(type, Map) and default == {})
 
 
 def _is_of(default: Any, type: Type) -> bool:
