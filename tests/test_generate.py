@@ -11,6 +11,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import pytest
@@ -24,11 +25,8 @@ from hand_picked_schemas import HAND_PICKED
 from shell import Cli, command_line, plain_surroundings
 from streamflow_client import AsyncClient, Client, InputValidationError
 from streamflow_client.cli.exits import ExitCode
-from streamflow_client.cli.generating import flows_to_write
-from streamflow_client.found import FlowTypes
 from streamflow_client.generated import FlowDef, GeneratedModel
 from streamflow_client.schema.annotations import read_form
-from streamflow_client.schema.catalog import Catalog
 from streamflow_client.schema.layout import WIDTH
 from streamflow_client.schema.lenient import lenient
 from streamflow_client.schema.merging import worded
@@ -52,7 +50,6 @@ from streamflow_client.schema.model import (
 )
 from streamflow_client.schema.read import read_types
 from streamflow_client.schema.runtime import Role, build
-from streamflow_client.schema.runtime import build
 from streamflow_client.schema.source import FlowSchemas, is_too_deep, module_source
 from streamflow_client.testing import StubServer
 from test_schema_oracle import Ours, cases, model_records, model_types, nullable_cases, oracle
@@ -328,3 +325,439 @@ def test_many_fields_are_written_and_read() -> None:
     module = loaded(written(Types(Ref("A"), {"A": Definition(Record(fields, Nothing(), True))})))
     assert list(module.A.model_fields) == names
     forget(module)
+
+
+# --- as a reader finds it
+
+
+def test_the_module_of_the_repository_is_what_is_written_now() -> None:
+    assert generated_catalog.MODULE.read_text(encoding="utf-8") == generated_catalog.text()
+
+
+def test_a_formatter_changes_nothing(tmp_path: Path) -> None:
+    texts = [generated_catalog.text()]
+
+    @settings(quick, max_examples=60)
+    @given(model_types, st.tuples(model_records, model_records))
+    def write(root: Type, records: tuple[Record, Record]) -> None:
+        texts.append(written(Types(root, {"A": Definition(records[0]), "B": Definition(records[1])})))
+
+    write()
+    for number, text in enumerate(texts):
+        formatted = text.replace("# fmt: off\n", "")
+        assert formatted != text
+        (tmp_path / f"m{number}.py").write_text(formatted, encoding="utf-8")
+    command = [sys.executable, "-m", "ruff", "format", "--isolated", "--diff", f"--line-length={WIDTH}", "."]
+    ran = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert ran.returncode == 0, ran.stdout[:3_000] + ran.stderr[-1_000:]
+
+
+def flow(name: str, input: Type | None, output: Type | None, **definitions: Type) -> FlowSchemas:
+    types = {found: Definition(type_) for found, type_ in definitions.items()}
+    roots = [None if root is None else Types(root, types) for root in (input, None, output)]
+    return FlowSchemas(name, "", *roots)
+
+
+def record(*fields: Field, said: bool = False) -> Record:
+    return Record(fields, Anything(), extra_said=said)
+
+
+TEXT = Field("text", "text", Text(), required=True)
+NOTE = Field("note", "note", Union((Text(), Null())), required=True)
+ITEM, OTHER = record(TEXT), record(replace(TEXT, type=Integer()))
+LIST = record(Field("items", "items", Array(Ref("Item")), required=True))
+
+SHARED: list[tuple[str, list[FlowSchemas], dict[str, str]]] = [
+    (
+        "what only inputs have refuses unknown fields",
+        [flow("f", Ref("Item"), None, Item=ITEM)],
+        {"Item": 'extra="forbid"'},
+    ),
+    ("what answers have keeps them", [flow("f", None, Ref("Item"), Item=ITEM)], {"Item": ""}),
+    ("what both have is one", [flow("f", Ref("Item"), Ref("Item"), Item=ITEM)], {"Item": ""}),
+    (
+        "what several flows have is one",
+        [flow(name, Ref("Item"), None, Item=ITEM) for name in "fg"],
+        {"Item": 'extra="forbid"'},
+    ),
+    (
+        "where answers may lack a null, inputs have a class of their own",
+        [flow("f", Ref("Item"), Ref("Item"), Item=record(NOTE))],
+        {"Item": "", "ItemInput": 'extra="forbid"'},
+    ),
+    (
+        "what contains those has too",
+        [flow("f", Ref("List"), Ref("List"), List=LIST, Item=record(NOTE))],
+        {"Item": "", "List": "", "ItemInput": 'extra="forbid"', "ListInput": 'extra="forbid"'},
+    ),
+    (
+        "others of one name are numbered",
+        [flow("f", None, Ref("Item"), Item=ITEM), flow("g", None, Ref("Item"), Item=OTHER)],
+        {"Item": "", "Item2": ""},
+    ),
+    (
+        "what contains others is another",
+        [
+            flow("f", None, Ref("List"), List=LIST, Item=ITEM),
+            flow("g", None, Ref("List"), List=LIST, Item=OTHER),
+        ],
+        {"Item": "", "List": "", "Item2": "", "List2": ""},
+    ),
+    (
+        "a number that is taken is passed over",
+        [
+            flow("f", None, Ref("Item"), Item=ITEM),
+            flow("g", None, Ref("Item2"), Item=OTHER, Item2=record(NOTE, TEXT)),
+            flow("h", None, Ref("Item"), Item=OTHER),
+        ],
+        {"Item": "", "Item2": "", "Item3": ""},
+    ),
+    ("what a schema says stays", [flow("f", Ref("A"), None, A=record(said=True))], {"A": 'extra="allow"'}),
+]
+
+
+@pytest.mark.parametrize(("name", "flows", "expected"), SHARED, ids=[row[0] for row in SHARED])
+def test_definitions_of_several_flows(name: str, flows: list[FlowSchemas], expected: dict[str, str]) -> None:
+    text = module_source(flows)
+    classes = [node for node in ast.parse(text).body if isinstance(node, ast.ClassDef)]
+    told = {each.name: ", ".join(map(ast.unparse, each.keywords)).replace("'", '"') for each in classes}
+    assert told.pop("Flows") == ""
+    assert told == expected
+    assert module_source(flows[::-1]) == text
+    forget(loaded(text))
+
+
+NAMES = [
+    "menu",
+    "my-flow/v2",
+    "my_flow_v2",
+    "class",
+    "Menu",
+    "flow",
+    "__init__",
+    "2nd",
+    "größe",
+    "",
+    "-",
+    "FLOW",
+]
+
+
+def test_flows_have_python_names_and_keep_their_own() -> None:
+    flows = [flow(name, Ref("Menu"), Ref("Menu"), Menu=ITEM) for name in NAMES if name]
+    module = loaded(module_source(flows))
+    bound = module.Flows(Client("http://localhost:9"))
+    names = [name for name in dir(bound) if not name.startswith("_")]
+    found = {getattr(bound, name).definition.name: name for name in names}
+    assert found == {
+        "menu": "menu",
+        "my-flow/v2": "my_flow_v2_2",
+        "my_flow_v2": "my_flow_v2",
+        "class": "class_",
+        "Menu": "Menu",
+        "flow": "flow",
+        "__init__": "init",
+        "2nd": "n2nd",
+        "größe": "größe",
+        "-": "flow_2",
+        "FLOW": "FLOW",
+    }
+    assert all(getattr(bound, name).input_type is module.Menu for name in names)
+    forget(module)
+
+
+HIDING = ["date", "str", "int", "list", "Field", "Any", "Item", "Literal", "Omittable", "unique", "Annotated"]
+
+
+def test_fields_may_be_called_like_types() -> None:
+    kinds: list[Type] = [Text(format="date"), Text(), Integer(ge=1), Array(Text(), unique=True), Ref("Item")]
+    kinds += [Anything(), Literals(("a", None))]
+    fields = tuple(
+        Field(name, name, kinds[place % len(kinds)], required=place % 2 == 0, description="d")
+        for place, name in enumerate(HIDING * len(kinds))
+        if place < len(HIDING)
+    )
+    others = tuple(replace(each, name=f"a{each.name}", python_name=f"a{each.name}") for each in fields)
+    types = Types(Ref("A"), {"A": Definition(record(*fields, *others)), "Item": Definition(ITEM)})
+    module = module_of(types)
+    assert comparable(read_back(module)) == comparable(worded(lenient(types)))
+    forget(module)
+
+
+# --- as a caller finds it
+
+
+@pytest.fixture
+def stub(flow_stub_factory: Callable[..., StubServer]) -> StubServer:
+    stub = flow_stub_factory("go")
+
+    @stub.flow
+    def menu(value: Any) -> Any:
+        return {"title": value["theme"], "total": value["courses"], "sent": value}
+
+    return stub
+
+
+@pytest.fixture
+def module() -> Iterator[Any]:
+    module = loaded(generated_catalog.text())
+    yield module
+    forget(module)
+
+
+def test_calls(stub: StubServer, module: Any) -> None:
+    with Client(stub.url) as client:
+        flows = module.Flows(client)
+        menu = flows.menu(theme="pirate", class_="B")
+        assert type(menu) is module.Menu
+        assert (menu.title, menu.total, menu.note) == ("pirate", 3.0, None)
+        assert menu.model_extra["sent"]["class"] == "B"
+        assert "serve-at" not in menu.model_extra["sent"]
+        assert flows.menu(module.MenuRequest(theme="space")).title == "space"
+        assert flows.menu.stream(theme="x").result().title == "x"
+        assert flows.menu.with_options(timeout=5)(theme="y").title == "y"
+        assert client.flow(module.MENU)(module.MenuRequest(theme="z")).title == "z"
+        assert flows.menu.stream_events(theme="x").result() is None
+        assert module.Flows.menu is module.MENU
+        assert repr(flows) == f"Flows(Client('{stub.url}'))"
+
+
+async def test_async_calls(stub: StubServer, module: Any) -> None:
+    async with AsyncClient(stub.url) as client:
+        flows = module.Flows(client)
+        assert (await flows.menu(theme="pirate")).title == "pirate"
+        assert (await flows.menu(module.MenuRequest(theme="space"))).title == "space"
+        async with flows.menu.stream(theme="x") as stream:
+            assert (await stream.result()).title == "x"
+        assert await flows.menu.stream_events(theme="x").result() is None
+        assert (await flows.menu.with_options(timeout=5)(theme="y")).title == "y"
+
+
+WRONG: list[tuple[str, Callable[[Any], Any], str]] = [
+    ("nothing", lambda flows: flows.menu(), "theme: Field required"),
+    ("a slip", lambda flows: flows.menu(theme="x", corses=1), "did you mean 'courses'?"),
+    ("a wrong type", lambda flows: flows.menu.stream(theme=1), "theme: Input should be a valid string"),
+    ("a slip in an open object", lambda flows: flows.odd(eiter=1), "Extra inputs are not permitted|either"),
+    ("a text that is a number", lambda flows: flows.story(1), "Input should be a valid string"),
+    ("too small", lambda flows: flows.menu(theme="x", courses=0), "an integer that is at least 1"),
+]
+
+
+@pytest.mark.parametrize(("name", "call", "says"), WRONG, ids=[row[0] for row in WRONG])
+def test_wrong_inputs_are_told_before_anything_is_sent(
+    name: str, call: Callable[[Any], Any], says: str, module: Any
+) -> None:
+    with Client("http://localhost:9") as client, pytest.raises(InputValidationError, match=says):
+        call(module.Flows(client))
+
+
+def test_more_than_one_input_is_told(module: Any) -> None:
+    with Client("http://localhost:9") as client:
+        flows = module.Flows(client)
+        with pytest.raises(TypeError, match="one input, got 2"):
+            flows.menu({}, {})
+        with pytest.raises(TypeError, match="not both"):
+            flows.menu({}, theme="x")
+
+
+def test_objects_take_both_names_and_pickle(module: Any) -> None:
+    one, other = module.MenuRequest(theme="x", class_="B"), module.MenuRequest(**{"theme": "x", "class": "B"})
+    assert one == other == pickle.loads(pickle.dumps(one))
+    assert json.loads(one.model_dump_json(by_alias=True))["class"] == "B"
+    assert "until" not in one.model_dump()
+    assert module.MenuRequest(theme="x", until=None).model_dump()["until"] is None
+
+
+def test_a_change_of_the_module_has_effect() -> None:
+    text = written(Types(Ref("A"), {"A": Definition(record(TEXT))}))
+    module = loaded(
+        text.replace("text: str", "text: str | None = Field(default=None, max_length=2)").replace(
+            "from stream", "from pydantic import Field\nfrom stream", 1
+        )
+    )
+    assert module.A(text="ab").text == "ab"
+    assert module.A().text is None
+    with pytest.raises(ValidationError, match="at most 2"):
+        module.A(text="abc")
+    forget(module)
+
+
+REFUSED: list[tuple[str, str, str]] = [
+    ("a class of another kind", "    a: Decimal", "is no type of JSON"),
+    ("a limit of something else", "    a: bool = Field(ge=1)", "ge has no meaning for"),
+    ("a mark of something else", "    a: Annotated[str, unique]", "unique has no meaning for"),
+    ("an unknown mark", "    a: Annotated[str, 5]", "5 has no meaning"),
+    ("keys that are no texts", "    a: dict[int, str]", "the keys of JSON objects are texts"),
+    ("two names", "    a: str = Field(validation_alias='b', serialization_alias='c')", "one text"),
+    (
+        "a validator",
+        "    a: str\n\n    @field_validator('a')\n    @classmethod\n    def c(cls, v: str) -> str: return v",
+        "have no validators",
+    ),
+]
+
+
+@pytest.mark.parametrize(("name", "body", "says"), REFUSED, ids=[row[0] for row in REFUSED])
+def test_a_change_without_meaning_is_refused(name: str, body: str, says: str) -> None:
+    imports = (
+        "from __future__ import annotations\nfrom decimal import Decimal\nfrom typing import Annotated\n"
+        "from pydantic import Field, field_validator\n"
+        "from streamflow_client.generated import GeneratedModel, unique\n"
+    )
+    place = len(name)
+    sys.modules[f"edited_{place}"] = edited = ModuleType(f"edited_{place}")
+    exec(f"{imports}\nclass A(GeneratedModel):\n{body}\n", vars(edited))
+    with pytest.raises(TypeError, match=says):
+        edited.A(a="x")
+    forget(edited)
+
+
+def test_vanilla_annotations_are_read_too() -> None:
+    """What people write by hand, beyond what is generated."""
+
+    class Node(GeneratedModel):
+        value: int
+        next: list[str] = []  # noqa: RUF012
+        by: dict[str, float] | None = None
+        plain: list = []  # type: ignore[type-arg]  # noqa: RUF012
+
+    types = read_form(Node, GeneratedModel).types
+    assert isinstance(types.root, Ref)
+    assert Node(value=1).next == []
+    assert Node.model_validate({"value": 2.0, "by": {"a": 1}}).value == 2
+    with pytest.raises(ValidationError):
+        Node.model_validate({"value": True})
+
+
+# --- the command
+
+
+@pytest.fixture
+def cli(capsys: pytest.CaptureFixture[str]) -> Cli:
+    return command_line(capsys)
+
+
+@pytest.fixture
+def saved(tmp_path: Path) -> Path:
+    path = tmp_path / "flows.json"
+    path.write_bytes(generated_catalog.catalog())
+    return path
+
+
+def test_the_command_writes_a_module(cli: Cli, saved: Path, tmp_path: Path) -> None:
+    out = tmp_path / "flows.py"
+    ended = cli("generate", str(saved), "-o", str(out))
+    assert (ended.code, ended.out) == (0, "")
+    assert ended.told == "warning: flow 'unless': input schema: #/properties/a: `not` is not checked"
+    assert out.read_text(encoding="utf-8") == generated_catalog.text()
+    assert cli("generate", str(saved)).out == generated_catalog.text()
+    assert cli("generate", str(saved), "-o", str(out), "--check").code == 0
+
+
+def test_the_command_asks_a_server(cli: Cli, stub: StubServer, tmp_path: Path) -> None:
+    ended = cli("generate", stub.url, "--header", "a: b", "--timeout", "20")
+    assert ended.code == 0
+    assert '"menu"' in ended.out
+    assert stub.url not in ended.out
+
+
+def test_check_tells_what_differs_and_changes_nothing(cli: Cli, saved: Path, tmp_path: Path) -> None:
+    out = tmp_path / "flows.py"
+    ended = cli("generate", str(saved), "-o", str(out), "--check")
+    assert (ended.code, out.exists()) == (ExitCode.UNEXPECTED, False)
+    assert "is not there: run the same command without --check" in ended.told
+    out.write_text(generated_catalog.text() + "x = 1\n", encoding="utf-8")
+    ended = cli("generate", str(saved), "-o", str(out), "--check")
+    assert ended.code == ExitCode.UNEXPECTED
+    assert "differs from what the schemas say now: run the same command without --check" in ended.told
+    assert out.read_text(encoding="utf-8").endswith("x = 1\n")
+    assert cli("generate", str(saved), "-o", str(out)).code == 0
+    assert cli("generate", str(saved), "-o", str(out), "--check").code == 0
+
+
+@pytest.mark.parametrize("text", [b"import os\n", b"\xff\xfe"])
+def test_a_file_that_was_not_generated_is_not_overwritten(
+    cli: Cli, saved: Path, tmp_path: Path, text: bytes
+) -> None:
+    out = tmp_path / "mine.py"
+    out.write_bytes(text)
+    ended = cli("generate", str(saved), "-o", str(out))
+    assert ended.code == ExitCode.USAGE
+    assert out.read_bytes() == text
+
+
+def test_a_place_that_cannot_be_written_is_told(cli: Cli, saved: Path, tmp_path: Path) -> None:
+    ended = cli("generate", str(saved), "-o", str(tmp_path / "no" / "flows.py"))
+    assert ended.code == ExitCode.NOT_WRITTEN
+    assert "cannot be written: No such file" in ended.told
+
+
+def test_broken_flows_are_left_out_and_told(cli: Cli, tmp_path: Path) -> None:
+    saved = tmp_path / "flows.json"
+    broken = {"key": "/flow/bad", "name": "bad", "inputSchema": {"$ref": "http://x/y"}}
+    good = {"key": "/flow/good", "name": "good", "inputSchema": {"type": "string"}}
+    saved.write_text(json.dumps({"/flow/bad": broken, "/flow/good": good}))
+    ended = cli("generate", str(saved))
+    assert ended.code == 0
+    assert "warning: flow 'bad' is left out: its input schema" in ended.told
+    assert "- flow 'bad' is left out, for a schema of it is broken" in ended.out
+    saved.write_text(json.dumps({"/flow/bad": broken}))
+    ended = cli("generate", str(saved))
+    assert (ended.code, ended.out) == (ExitCode.NOT_DISCOVERED, "")
+    assert "has no flow to generate a module for" in ended.told
+
+
+NO_SENSE: list[tuple[list[str], str]] = [
+    ([], "give the server's URL, a file, or --local"),
+    (["flows.json", "--check"], "--check compares with a module"),
+    (["flows.json", "--header", "a: b"], "a file is read as it is"),
+    (["flows.json", "--timeout", "1"], "a file is read as it is"),
+    (["flows.json", "--local"], "--local finds the server itself"),
+]
+
+
+@pytest.mark.parametrize(("words", "says"), NO_SENSE)
+def test_words_that_make_no_sense(cli: Cli, words: list[str], says: str) -> None:
+    ended = cli("generate", *words)
+    assert ended.code == ExitCode.USAGE
+    assert says in ended.told
+
+
+def test_no_such_file(cli: Cli, tmp_path: Path) -> None:
+    assert cli("generate", str(tmp_path / "none.json")).code == ExitCode.NOT_DISCOVERED
+
+
+# --- beside another generator
+
+WRONG_IN_THE_OTHER = [
+    *("tuple of draft-07", "ref with siblings in draft-07", "allOf of a list and a tuple"),
+    *("allOf of anyOfs", "discriminated by OpenAPI"),
+]
+"""Schemas of whose valid instances the other generator's module refuses some."""
+
+
+def test_another_generator_takes_the_same_instances() -> None:
+    from datamodel_code_generator import InputFileType, generate
+    from datamodel_code_generator.enums import DataModelType
+
+    refused: list[str] = []
+    for name, (schema, valid, _) in HAND_PICKED.items():
+        if not isinstance(schema, dict):
+            continue
+        text = generate(
+            json.dumps(schema),
+            input_file_type=InputFileType.JsonSchema,
+            output_model_type=DataModelType.PydanticV2BaseModel,
+            class_name="Root",
+            formatters=[],
+        )
+        sys.modules["another"] = another = ModuleType("another")
+        exec(str(text), vars(another))  # made of our own schemas alone
+        theirs = TypeAdapter[Any](another.Root)
+        ours = Generated(written_to_the_letter(read_types(Schema(schema, schema), name="Root")))
+        assert all(map(ours.is_valid, valid))
+        if not all(is_valid(theirs, instance) for instance in valid):
+            refused.append(name)
+        ours.forget()
+        forget(another)
+    assert refused == WRONG_IN_THE_OTHER

@@ -16,6 +16,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field
+from itertools import islice
 from pathlib import Path
 from time import monotonic
 from traceback import walk_tb
@@ -24,10 +25,12 @@ from typing import Any
 import pytest
 from pydantic import TypeAdapter, ValidationError
 
+from generated_modules import complaints as complaints_of
 from hostile_catalogs import CORPUS, INSTANCES
 from streamflow_client.errors import DiscoveryError
 from streamflow_client.found import DISCOVERY_LOG, FoundFlow
 from streamflow_client.schema.catalog import Catalog, FlowSpec
+from streamflow_client.schema.source import FlowSchemas, is_too_deep, module_source
 
 LONGEST = 5.0  # seconds a document may take
 SIGNATURE = 5_000  # characters of a line that people are shown
@@ -63,6 +66,8 @@ def test_hostile_catalogs(printed: list[dict[str, Any]]) -> None:
     assert sum(len(outcome.logged) for outcome in outcomes) > 100
     assert sum(bool(outcome.broken) for outcome in outcomes) > 100
     assert sum(bool(outcome.refused) for outcome in outcomes) > 20
+    assert sum(bool(outcome.modules) for outcome in outcomes) > 800
+    assert sum(outcome.modules for outcome in outcomes) > 5_000_000
 
 
 def complaints(outcome: Outcome) -> Iterator[str]:
@@ -108,6 +113,7 @@ class Outcome:
     texts: int = 0  # that were looked at
     crashes: list[str] = field(default_factory=list)
     events: list[str] = field(default_factory=list)  # that no catalog may cause
+    modules: int = 0  # characters of the generated one
 
     def say(self, what: str, text: str, limit: int) -> None:
         """Look at a text that people are shown; of what is wrong only a few."""
@@ -116,12 +122,13 @@ class Outcome:
             self.ugly.append(f"{what}, {len(text)} characters: {text[:150]!a}")
 
 
-def through(name: str, data: bytes) -> Outcome:
+def through(name: str, data: bytes, text: list[str]) -> Outcome:
+    """`text`: where the module goes that is generated."""
     outcome = Outcome(name)
     began = monotonic()
     signal.setitimer(signal.ITIMER_REAL, LONGEST + 0.1)
     try:
-        _read(data, outcome)
+        text.append(_read(data, outcome))
     except DiscoveryError as error:
         outcome.refused = str(error)
     except TooLong as error:
@@ -139,27 +146,31 @@ def _innermost(error: BaseException) -> str:
     return own[-1].f_code.co_name if own else "the test"
 
 
-def _read(data: bytes, outcome: Outcome) -> None:
+def _read(data: bytes, outcome: Outcome) -> str:
     catalog = Catalog.parse(data, source="hostile.json", all_actions=True)
     outcome.flows = [flow[:200] for flow in catalog]
     outcome.warnings = list(catalog.warnings)
     told = Told()
     logger = logging.getLogger(DISCOVERY_LOG)
     logger.addHandler(told)
-    for spec in catalog.values():
-        _use(spec, outcome)
+    flows = [flow for spec in catalog.values() if (flow := _use(spec, outcome)) is not None]
     logger.removeHandler(told)
     outcome.logged = told.messages[:1000]
+    written = [flow for flow in flows if not is_too_deep(flow)]
+    return module_source(written, told.messages) if written else ""
 
 
-def _use(spec: FlowSpec, outcome: Outcome) -> None:
+def _use(spec: FlowSpec, outcome: Outcome) -> FlowSchemas | None:
     try:
         found = FoundFlow(spec)
         _check(spec, found, outcome)
+        types = found.types
+        return FlowSchemas(spec.name, spec.description, types.input, types.chunk, types.output)
     except DiscoveryError as error:
         outcome.broken.append(str(error))
     except Exception as error:  # noqa: BLE001 - that is what is looked for
         outcome.crashes.append(f"{spec.name[:50]!r}: {type(error).__name__}: {str(error)[:300]}")
+    return None
 
 
 def _check(spec: FlowSpec, found: FoundFlow, outcome: Outcome) -> None:
@@ -208,7 +219,7 @@ def main() -> None:
 
     sys.addaudithook(watch)
     signal.signal(signal.SIGALRM, too_long)
-    through("what is imported late is imported now", WARM)
+    through("what is imported late is imported now", WARM, [])
     for name in ENCODINGS:
         codecs.lookup(name)
     known.update(event for event in events if event.startswith("compile"))
@@ -217,9 +228,21 @@ def main() -> None:
     for name, data in CORPUS.items():
         told({"begins": name})
         events.clear()
-        outcome = through(name, data)
+        modules: list[str] = []
+        outcome = through(name, data, modules)
         outcome.events = events[:10]
+        _look_at(modules, outcome)
         told(asdict(outcome))
+
+
+def _look_at(modules: list[str], outcome: Outcome) -> None:
+    """What is generated is only looked at, not run."""
+    for text in modules:
+        outcome.modules += len(text)
+        odd = "".join(character for character in set(text) if not character.isprintable())
+        if odd not in ("", "\n"):
+            outcome.ugly.append(f"generated module: {odd!a}")
+        outcome.crashes += [f"generated module: {found[:300]}" for found in islice(complaints_of(text), 3)]
 
 
 class TooLong(BaseException):

@@ -107,7 +107,13 @@ def _number(found: Any) -> str:
     if isinstance(found, int):
         return repr(int(found)) if found.bit_length() < _LONG_INTEGER else _hexadecimal(found)
     if isinstance(found, float) and not math.isnan(found):
-        return repr(float(found)) if math.isfinite(found) else "1e999" if found > 0 else "-1e999"
+        return (
+            repr(float(found)).replace("e+", "e")
+            if math.isfinite(found)
+            else "1e999"
+            if found > 0
+            else "-1e999"
+        )
     raise TypeError(f"{found!r:.200} is no JSON value")
 
 
