@@ -18,7 +18,7 @@ menu(MenuRequest(theme="pirate"))
 draws their tree. `streamflow_client.testing` has a server to test against.
 """
 
-from .aio import AsyncClient, AsyncDiscoveredFlow, AsyncFlow, AsyncFlows
+from .aio import AsyncClient, AsyncDiscoveredFlow, AsyncFlow, AsyncFlows, AsyncGeneratedFlow
 from .aio_stream import AsyncFlowStream
 from .calls import Liveness
 from .errors import (
@@ -59,7 +59,7 @@ from .flowdef import FlowDef
 from .options import Retry, Timeout
 from .schema.catalog import Catalog, FlowSpec
 from .schema.model import Schema
-from .sync import Client, DiscoveredFlow, Flow, Flows
+from .sync import Client, DiscoveredFlow, Flow, Flows, GeneratedFlow
 from .sync_stream import FlowStream
 from .ticket import Ticket
 from .timeline import Attempt, Timeline
@@ -75,6 +75,7 @@ __all__ = [
     "AsyncFlow",
     "AsyncFlowStream",
     "AsyncFlows",
+    "AsyncGeneratedFlow",
     "Attempt",
     "Catalog",
     "ChunkValidationError",
@@ -96,6 +97,7 @@ __all__ = [
     "FlowTimeoutError",
     "FlowValidationError",
     "Flows",
+    "GeneratedFlow",
     "InputValidationError",
     "InternalError",
     "InvalidArgumentError",

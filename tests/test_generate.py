@@ -56,7 +56,11 @@ from test_schema_oracle import Ours, cases, model_records, model_types, nullable
 
 ROOT = Path(__file__).parent.parent
 quick = settings(
-    derandomize=True, database=None, deadline=None, suppress_health_check=list(HealthCheck), max_examples=150
+    max_examples=150,
+    derandomize=True,
+    database=None,
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.filter_too_much],
 )
 
 
@@ -255,9 +259,11 @@ def test_odd_text_is_text_and_nothing_else(flow: FlowSchemas, note: str) -> None
     module = loaded(text)
     found, *_ = (value for value in vars(module).values() if isinstance(value, FlowDef))
     assert found.name == flow.name
+    back = found.types.chunk
+    assert back is not None
     assert flow.chunk is not None
     for form in (rewrapped, without_words):
-        assert comparable(form(found.types.chunk)) == comparable(form(worded(lenient(flow.chunk))))
+        assert comparable(form(back)) == comparable(form(worded(lenient(flow.chunk))))
     forget(module)
 
 
@@ -761,3 +767,36 @@ def test_another_generator_takes_the_same_instances() -> None:
         ours.forget()
         forget(another)
     assert refused == WRONG_IN_THE_OTHER
+
+
+# --- as type checkers find it
+
+
+@pytest.mark.faults
+@pytest.mark.parametrize(
+    "checker",
+    [
+        ["mypy", "--strict", "--config-file=", "--cache-dir=cache"],
+        ["pyright", "--pythonpath", sys.executable],
+    ],
+    ids=["mypy", "pyright"],
+)
+def test_type_checkers_find_nothing(checker: list[str], tmp_path: Path) -> None:
+    """In a project of its own, without plugins; of hand-picked schemas and generated ones."""
+    schemas = [schema for schema, _, _ in HAND_PICKED.values()]
+
+    @settings(quick, max_examples=250)
+    @given(cases())
+    def draw(case: tuple[Any, list[Any]]) -> None:
+        schemas.append(case[0])
+
+    draw()
+    read = [read_types(Schema(each, each), name=f"Root{number}") for number, each in enumerate(schemas)]
+    flows = [FlowSchemas(f"f{number}", "", types, None, types) for number, types in enumerate(read)]
+    (tmp_path / "flows.py").write_text(module_source(flows), encoding="utf-8")
+    (tmp_path / "pyproject.toml").write_text(
+        '[tool.pyright]\ntypeCheckingMode = "strict"\n', encoding="utf-8"
+    )
+    command = [sys.executable, "-m", *checker, "flows.py"]
+    ran = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert ran.returncode == 0, ran.stdout[-3_000:]

@@ -195,17 +195,20 @@ class Writer:
     Attributes:
         hidden: names that mean something else where is being written, such as a field called `date` in the
             body of a class. What they hide is written as `_date`.
+        as_values: whether types are written as arguments of a call, where pyright does not know
+            `Annotated[…] | None`.
         used, aliased: the names that were written, and those of them that were hidden.
     """
 
     def __init__(self) -> None:
         self.hidden: Set[str] = frozenset()
+        self.as_values = False
         self.used = set[str]()
         self.aliased = set[str]()
 
     def flat(self, expr: Expr) -> str:
         """All of it on one line."""
-        if expr.joined and len(expr.parts) <= _MANY:
+        if expr.joined and len(expr.parts) <= _MANY and not (self.as_values and _has_annotated(expr)):
             return " | ".join(self.flat(part) for _, part in expr.parts)
         inside = ", ".join(f"{label}{self.flat(part)}" for label, part in expr.parts)
         return f"{self._text(expr)}{expr.brackets[:1]}{inside}{expr.brackets[1:]}"
@@ -244,3 +247,7 @@ class Writer:
             return self.lines(given, head, "", indent)
         *first, last = self.lines(annotation, f"{indent}{target}: ", " = ", indent, broken=True)
         return [*first, *self.lines(given, last, "", indent)]
+
+
+def _has_annotated(expr: Expr) -> bool:
+    return any(part.text == "Annotated" for _, part in expr.parts)

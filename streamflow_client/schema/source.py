@@ -220,7 +220,9 @@ class _Module:
         given = {role: annotation(type_) for role, type_ in forms.items()}
         made = call("FlowDef", [Expr(text_literal(flow.flow.name))], given)
         yield from ("", "") if flow is self._flows[0] else ()
+        self._writer.as_values = True
         yield from self._value(flow.constant, made)
+        self._writer.as_values = False
 
     def _class(self) -> Iterator[str]:
         yield from ("", "")
