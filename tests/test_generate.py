@@ -54,7 +54,6 @@ from streamflow_client.schema.source import FlowSchemas, is_too_deep, module_sou
 from streamflow_client.testing import StubServer
 from test_schema_oracle import Ours, cases, model_records, model_types, nullable_cases, oracle
 
-ROOT = Path(__file__).parent.parent
 quick = settings(
     max_examples=150,
     derandomize=True,
@@ -344,9 +343,10 @@ def test_a_formatter_changes_nothing(tmp_path: Path) -> None:
     texts = [generated_catalog.text()]
 
     @settings(quick, max_examples=60)
-    @given(model_types, st.tuples(model_records, model_records))
-    def write(root: Type, records: tuple[Record, Record]) -> None:
+    @given(model_types, st.tuples(model_records, model_records), odd_flows())
+    def write(root: Type, records: tuple[Record, Record], odd: FlowSchemas) -> None:
         texts.append(written(Types(root, {"A": Definition(records[0]), "B": Definition(records[1])})))
+        texts.append(module_source([odd], [odd.description]))
 
     write()
     for number, text in enumerate(texts):

@@ -11,6 +11,7 @@ from __future__ import annotations
 import keyword
 import math
 import textwrap
+import unicodedata
 from collections.abc import Iterable, Mapping, Set
 from dataclasses import dataclass
 from typing import Any, Final
@@ -135,15 +136,19 @@ def _escaped(text: str) -> str:
 
 def docstring(text: str, indent: str = "") -> list[str]:
     """The lines of a docstring, none for no text: bounded, wrapped, and nothing in it ends it."""
-    paragraphs = [_wrapped(line, indent) for line in told(text).split("\n")]
-    lines = [line for paragraph in paragraphs for line in paragraph]
+    lines = _wrapped(text, WIDTH - len(indent) - 3)
+    if len(lines) == 1:  # its end stands on the same line, if anything fits there
+        lines = _wrapped(text, WIDTH - len(indent) - 6)
     if lines == [""]:
         return []
-    one_line = f'{indent}"""{lines[0]}"""'
-    if len(lines) == 1 and len(one_line) <= WIDTH and not lines[0].endswith('"'):
-        return [one_line]
     first, *rest = lines
+    if not rest:
+        return [f'{indent}"""{first}"""']
     return [f'{indent}"""{first}', *(f"{indent}{line}".rstrip() for line in rest), f'{indent}"""']
+
+
+def _wrapped(text: str, width: int) -> list[str]:
+    return [line for each in told(text).split("\n") for line in _wrapped_line(each, width)]
 
 
 def told(text: str) -> str:
@@ -158,22 +163,30 @@ def told(text: str) -> str:
     return textwrap.dedent("\n".join(lines)).strip()
 
 
-def _wrapped(line: str, indent: str) -> list[str]:
+def _wrapped_line(line: str, width: int) -> list[str]:
     escaped = "".join(
-        '\\"' if char == '"' and _is_risky(line, at) else _escaped(char) for at, char in enumerate(line)
+        r"\x22" if char == '"' and _is_risky(line, at) else _escaped(char) for at, char in enumerate(line)
     )
     margin = escaped[: len(escaped) - len(escaped.lstrip(" "))]
-    width = WIDTH - len(indent) - 3
-    if len(escaped) <= width:
+    if columns(escaped) <= width:
         return [escaped]
     return textwrap.wrap(
         escaped.strip(),
-        max(width, 20),
-        initial_indent=margin,
-        subsequent_indent=margin,
+        width,
+        initial_indent=margin[: width // 2],
+        subsequent_indent=margin[: width // 2],
         break_long_words=False,
         break_on_hyphens=False,
     ) or [""]
+
+
+def columns(text: str) -> int:
+    """How wide a text is: letters of Chinese and its like take two columns, accents none."""
+    return len(text) if text.isascii() else sum(map(_columns, text))
+
+
+def _columns(char: str) -> int:
+    return 0 if unicodedata.combining(char) else 1 + (unicodedata.east_asian_width(char) in "WF")
 
 
 def _is_risky(line: str, at: int) -> bool:
@@ -225,10 +238,10 @@ class Writer:
     def lines(self, expr: Expr, before: str, after: str, indent: str, *, broken: bool = False) -> list[str]:
         """An expression between what stands before it, the indent included, and after it."""
         whole = f"{before}{self.flat(expr)}{after}"
-        if not expr.parts or (len(whole) <= WIDTH and not broken):
+        if not expr.parts or (columns(whole) <= WIDTH and not broken):
             return [whole]
         inner = f"{indent}    "
-        sole = expr.brackets == "[]" and bool(expr.text) and len(expr.parts) == 1  # `[X,]` means a tuple
+        sole = _is_sole(expr)
         found = [f"{before}{self._text(expr)}{expr.brackets[0]}"]
         for label, part in expr.parts:
             found += self.lines(part, f"{inner}{label}", "" if sole else ",", inner)
@@ -241,13 +254,21 @@ class Writer:
             assert what is not None
             return self.lines(what, f"{indent}{target}{' = ' if annotation is None else ': '}", "", indent)
         head = f"{indent}{target}: {self.flat(annotation)} = "
-        if len(head) + len(self.flat(given)) <= WIDTH:
+        if columns(head + self.flat(given)) <= WIDTH:
             return [head + self.flat(given)]
-        if given.parts and len(head) + len(self._text(given)) + 1 <= WIDTH:
+        if given.parts and columns(head + self._text(given)) < WIDTH:
             return self.lines(given, head, "", indent)
+        if _is_sole(annotation) and columns(head) < WIDTH:  # nothing in there keeps it on several lines
+            inner = f"{indent}    "
+            return [f"{head}(", *self.lines(given, inner, "", inner), f"{indent})"]
         *first, last = self.lines(annotation, f"{indent}{target}: ", " = ", indent, broken=True)
         return [*first, *self.lines(given, last, "", indent)]
 
 
 def _has_annotated(expr: Expr) -> bool:
     return any(part.text == "Annotated" for _, part in expr.parts)
+
+
+def _is_sole(expr: Expr) -> bool:
+    """Whether it is a subscript with one part, after which no comma can be: `[X,]` means a tuple."""
+    return expr.brackets == "[]" and bool(expr.text) and len(expr.parts) == 1
