@@ -155,9 +155,14 @@ class BoundFlows(Generic[ClientT]):
 
     Args:
         client: a `Client`, whose flows are called, or an `AsyncClient`, whose flows are awaited.
+
+    Raises:
+        TypeError: it is neither.
     """
 
     def __init__(self, client: ClientT) -> None:
+        if not isinstance(client, Client | AsyncClient):  # pyright: ignore[reportUnnecessaryIsInstance]
+            raise TypeError(f"flows are for a Client or an AsyncClient, not for {type(client).__name__}")
         self._client = client
 
     def __repr__(self) -> str:

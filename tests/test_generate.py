@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 from pydantic import TypeAdapter, ValidationError
 
 import generated_catalog
-from generated_modules import complaints, forget, loaded, written, written_to_the_letter
+from generated_modules import IMPORTS, complaints, forget, loaded, written, written_to_the_letter
 from hand_picked_schemas import HAND_PICKED
 from shell import Cli, command_line, plain_surroundings
 from streamflow_client import AsyncClient, Client, InputValidationError
@@ -48,6 +48,7 @@ from streamflow_client.schema.model import (
     Types,
     Union,
 )
+from streamflow_client.schema.names import MODULE_NAMES, class_name
 from streamflow_client.schema.read import read_types
 from streamflow_client.schema.runtime import Role, build
 from streamflow_client.schema.source import FlowSchemas, is_too_deep, module_source
@@ -55,7 +56,7 @@ from streamflow_client.testing import StubServer
 from test_schema_oracle import Ours, cases, model_records, model_types, nullable_cases, oracle
 
 quick = settings(
-    max_examples=150,
+    max_examples=100,
     derandomize=True,
     database=None,
     deadline=None,
@@ -249,7 +250,7 @@ def odd_flows(draw: st.DrawFn) -> FlowSchemas:
     return FlowSchemas(text() or "f", text(), None, types, None)
 
 
-@settings(quick, max_examples=100)
+@settings(quick, max_examples=60)
 @given(odd_flows(), odd_texts)
 def test_odd_text_is_text_and_nothing_else(flow: FlowSchemas, note: str) -> None:
     text = module_source([flow], [note])
@@ -472,6 +473,12 @@ def test_flows_have_python_names_and_keep_their_own() -> None:
     forget(module)
 
 
+def test_no_class_is_called_like_what_a_module_imports() -> None:
+    imported = {name for names in IMPORTS.values() for name in names}
+    assert {name for name in imported if not name[0].islower()} <= MODULE_NAMES
+    assert class_name("Flows") == "Flows_"
+
+
 HIDING = ["date", "str", "int", "list", "Field", "Any", "Item", "Literal", "Omittable", "unique", "Annotated"]
 
 
@@ -557,6 +564,11 @@ def test_wrong_inputs_are_told_before_anything_is_sent(
         call(module.Flows(client))
 
 
+def test_flows_are_for_clients_alone(module: Any) -> None:
+    with pytest.raises(TypeError, match="for a Client or an AsyncClient, not for str"):
+        module.Flows("http://localhost:3400")
+
+
 def test_more_than_one_input_is_told(module: Any) -> None:
     with Client("http://localhost:9") as client:
         flows = module.Flows(client)
@@ -616,6 +628,10 @@ def test_a_change_without_meaning_is_refused(name: str, body: str, says: str) ->
     with pytest.raises(TypeError, match=says):
         edited.A(a="x")
     forget(edited)
+
+
+def test_the_base_class_is_an_object_without_known_fields() -> None:
+    assert TypeAdapter(GeneratedModel).validate_python({}) == GeneratedModel()
 
 
 def test_vanilla_annotations_are_read_too() -> None:

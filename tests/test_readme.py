@@ -98,10 +98,20 @@ def at(program: Program) -> str:
 
 
 @pytest.fixture(scope="module")
-def server() -> Iterator[StubServer]:
-    """The server that the README tells its reader to start, without its pauses."""
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[StubServer]:
+    """The server that the README tells its reader to start, without its pauses.
+
+    What commands write, they write to a folder of this test, where programs find it.
+    """
     build: Callable[..., StubServer] = runpy.run_path(str(ROOT / "examples/server.py"))["build"]
-    with build(pace=0) as stub:
+    folder = tmp_path_factory.mktemp("readme")
+    with build(pace=0) as stub, pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        patch.syspath_prepend(folder)
+        for commands in PAGE.commands:
+            for line in commands.blocks[0].text.splitlines():
+                if "-o" in (words := shlex.split(line, comments=True)):
+                    run_command(words, stub)
         yield stub
 
 

@@ -228,7 +228,7 @@ class _Module:
         yield from ("", "")
         yield "class Flows(BoundFlows[ClientT]):"
         yield from docstring(
-            "The flows, for a client: `Flows(client).NAME(…)`, awaited on an `AsyncClient`.", "    "
+            "All flows, to be called on a `Client`, or to be awaited on an `AsyncClient`.", "    "
         )
         self._writer.used |= {"BoundFlows", "ClientT"}
         self._writer.hidden = {flow.attribute for flow in self._flows}

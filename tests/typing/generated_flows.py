@@ -146,7 +146,7 @@ UNLESS = FlowDef("unless", input=UnlessInput, chunk=Any, output=Square)
 
 
 class Flows(BoundFlows[ClientT]):
-    """The flows, for a client: `Flows(client).NAME(…)`, awaited on an `AsyncClient`."""
+    """All flows, to be called on a `Client`, or to be awaited on an `AsyncClient`."""
 
     anything = flow(ANYTHING)
     """Takes and gives what it likes."""
