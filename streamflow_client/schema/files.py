@@ -5,11 +5,13 @@ In: a path, and bytes to write. Out: bytes, or a file that is whole. Out of plac
 
 from __future__ import annotations
 
+import errno
 import os
+import stat
 from contextlib import suppress
 from os import PathLike
 from pathlib import Path
-from tempfile import mkstemp
+from secrets import token_hex
 
 
 def read_file(path: str | PathLike[str], limit: int) -> bytes:
@@ -42,26 +44,33 @@ def write_file(path: str | PathLike[str], data: bytes) -> None:
         raise type(error)(error.errno, error.strerror or str(error), str(path)) from error
 
 
+def check_place(path: str | PathLike[str]) -> None:
+    """Whether a file can probably be written, for those who do something costly first.
+
+    Raises:
+        OSError: there is no such folder, it cannot be written, or the path is one.
+        ValueError: the path holds a NUL.
+    """
+    folder = Path(path).resolve().parent
+    if not folder.is_dir():
+        raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), str(path))
+    if Path(path).is_dir():
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
+    if not os.access(folder, os.W_OK):
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path))
+
+
 def _replace(target: Path, data: bytes) -> None:
-    handle, name = mkstemp(dir=target.parent, prefix=f".{target.name}.", suffix=".tmp")
-    part = Path(name)
+    part = target.with_name(f".{target.name[:100]}.{token_hex(4)}.tmp")
     try:
-        with os.fdopen(handle, "wb") as file:
+        with part.open("xb") as file:
             file.write(data)
             file.flush()
             os.fsync(file.fileno())
-        part.chmod(_mode(target))
+        if target.exists():
+            part.chmod(stat.S_IMODE(target.stat().st_mode))
         part.replace(target)
     except BaseException:
         with suppress(OSError):
             part.unlink()
         raise
-
-
-def _mode(target: Path) -> int:
-    """That of the file, or of any new one."""
-    if target.exists():
-        return target.stat().st_mode & 0o7777
-    mask = os.umask(0)
-    os.umask(mask)
-    return 0o666 & ~mask

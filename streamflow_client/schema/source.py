@@ -1,7 +1,7 @@
 """The model of types → a Python module: a class for each record, a `FlowDef` for each flow, a class of flows.
 
 In: `FlowSchemas`, what is known of each flow. Out: source text, the same for the same flows in any order. Out
-of place here: annotations (`sourcetypes.py`), lines (`layout.py`), files, servers.
+of place here: annotations (`sourcetypes.py`), lines (`sourcetext.py`), files, servers.
 
 Whatever a schema says becomes a name that was checked, a literal, or a line of a docstring, and nothing else.
 The module imports this library, pydantic, and modules of the standard library that hold types.
@@ -15,11 +15,11 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from ..text import shown
-from .layout import WIDTH, Expr, Writer, call, depth, docstring, name, subscript, text_literal
 from .lenient import lenient
-from .merging import ROLES, Key, Merged, merged
 from .model import Anything, Definition, Nothing, Record, Ref, Type, Types
 from .names import MODULE_NAMES, Taken, constant_name, flow_names
+from .sourcemerged import ROLES, Key, Merged, merged
+from .sourcetext import WIDTH, Expr, Writer, call, depth, docstring, name, subscript, text_literal
 from .sourcetypes import annotation, field_parts
 
 __all__ = ["GENERATED", "MAX_NESTED", "FlowSchemas", "is_too_deep", "module_source"]

@@ -1,6 +1,6 @@
 """The model of types → annotations as source: `list[Item]`, `int = Field(default=3, ge=1)`.
 
-In: a type, a field. Out: expressions. Out of place here: lines (`layout.py`), classes and modules
+In: a type, a field. Out: expressions. Out of place here: lines (`sourcetext.py`), classes and modules
 (`source.py`). What is written here `annotations.py` reads back.
 """
 
@@ -11,7 +11,6 @@ from dataclasses import dataclass, field
 from types import NoneType
 from typing import Any, Final
 
-from .layout import Expr, call, either, name, starred, subscript, text_literal, value
 from .model import (
     MISSING,
     Anything,
@@ -30,6 +29,7 @@ from .model import (
     Type,
     Union,
 )
+from .sourcetext import Expr, call, either, name, starred, subscript, text_literal, value
 
 __all__ = ["annotation", "field_parts"]
 

@@ -3,7 +3,7 @@
 An `ignore` that a checker does not need is an error.
 """
 
-# pyright: strict, reportUnnecessaryTypeIgnoreComment=true
+# pyright: strict
 
 from datetime import date, datetime
 from typing import Any, Literal, assert_type
@@ -92,28 +92,28 @@ def passed_on(client: Client) -> None:
 
 def wrong(client: Client, other: AsyncClient) -> None:
     flows = Flows(client)
-    flows.menu()  # type: ignore[call-overload]
-    flows.menu(them="pirate")  # type: ignore[call-overload]
-    flows.menu(theme=5)  # type: ignore[call-overload]
-    flows.menu("pirate")  # type: ignore[call-overload]
-    flows.menu(theme="pirate", diet="meat")  # type: ignore[call-overload]
-    flows.menu.stream(courses=3)  # type: ignore[call-overload]
-    flows.menu.stream_events(theme=None)  # type: ignore[call-overload]
-    flows.story(5)  # type: ignore[arg-type]
-    flows.story(text="a")  # type: ignore[call-arg]
-    flows.measureShapes([Dish(name="a", price=1)])  # type: ignore[list-item]
-    flows.menus(theme="pirate")  # type: ignore[attr-defined]
-    _ = flows.menu(theme="pirate").price  # type: ignore[attr-defined]
-    MenuRequest(theme="pirate", serve_at=5)  # type: ignore[arg-type]
-    Dish(name="a")  # type: ignore[call-arg]
-    with Flows(other).menu.stream(theme="pirate"):  # type: ignore[attr-defined]
+    flows.menu()  # type: ignore[call-overload]  # pyright: ignore[reportCallIssue]
+    flows.menu(them="pirate")  # type: ignore[call-overload]  # pyright: ignore[reportCallIssue]
+    flows.menu(theme=5)  # type: ignore[call-overload]  # pyright: ignore[reportArgumentType]
+    flows.menu("pirate")  # type: ignore[call-overload]  # pyright: ignore[reportArgumentType]
+    flows.menu(theme="pirate", diet="meat")  # type: ignore[call-overload]  # pyright: ignore[reportArgumentType]
+    flows.menu.stream(courses=3)  # type: ignore[call-overload]  # pyright: ignore[reportCallIssue]
+    flows.menu.stream_events(theme=None)  # type: ignore[call-overload]  # pyright: ignore[reportArgumentType]
+    flows.story(5)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    flows.story(text="a")  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
+    flows.measureShapes([Dish(name="a", price=1)])  # type: ignore[list-item]  # pyright: ignore[reportArgumentType]
+    flows.menus(theme="pirate")  # type: ignore[attr-defined]  # pyright: ignore[reportAttributeAccessIssue, reportUnknownMemberType]
+    _ = flows.menu(theme="pirate").price  # type: ignore[attr-defined]  # pyright: ignore[reportAttributeAccessIssue, reportUnknownMemberType, reportUnknownVariableType]
+    MenuRequest(theme="pirate", serve_at=5)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    Dish(name="a")  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
+    with Flows(other).menu.stream(theme="pirate"):  # type: ignore[attr-defined]  # pyright: ignore[reportGeneralTypeIssues]
         pass
-    Flows("http://localhost:3400")  # type: ignore[type-var]
+    Flows("http://localhost:3400")  # type: ignore[type-var]  # pyright: ignore[reportArgumentType]
 
 
 async def wrong_async(client: AsyncClient) -> None:
     flows = Flows(client)
-    await flows.menu(them="pirate")  # type: ignore[call-overload]
-    _ = flows.menu(theme="pirate").title  # type: ignore[attr-defined]
-    for _ in flows.menu.stream(theme="pirate"):  # type: ignore[attr-defined]
+    await flows.menu(them="pirate")  # type: ignore[call-overload]  # pyright: ignore[reportCallIssue]
+    _ = flows.menu(theme="pirate").title  # type: ignore[attr-defined]  # pyright: ignore[reportAttributeAccessIssue, reportUnknownMemberType, reportUnknownVariableType]
+    for _ in flows.menu.stream(theme="pirate"):  # type: ignore[attr-defined]  # pyright: ignore[reportGeneralTypeIssues, reportUnknownVariableType]
         pass

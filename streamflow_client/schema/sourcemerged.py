@@ -15,7 +15,6 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from ..text import excerpt
-from .layout import LONG_TEXT, told
 from .model import (
     MISSING,
     Array,
@@ -32,6 +31,7 @@ from .model import (
 )
 from .names import Taken
 from .signature import telling
+from .sourcetext import LONG_TEXT, told
 from .walk import names_in
 
 __all__ = ["ROLES", "Key", "Merged", "merged", "worded"]
