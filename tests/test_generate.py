@@ -51,7 +51,7 @@ from streamflow_client.schema.read import read_types
 from streamflow_client.schema.runtime import Role, build
 from streamflow_client.schema.source import FlowSchemas, is_too_deep, module_source
 from streamflow_client.schema.sourcemerged import worded
-from streamflow_client.schema.sourcetext import WIDTH
+from streamflow_client.schema.sourcetext import WIDTH, Writer, value
 from streamflow_client.testing import StubServer
 from test_schema_oracle import Ours, cases, model_records, model_types, nullable_cases, oracle
 
@@ -186,8 +186,14 @@ def agree(examples: int) -> None:
     print(report)  # noqa: T201 - the counts are what this test has to show
     assert counts["schemas"] >= examples, report
     assert counts["schemas that differ"] <= examples / 100, report
-    of_later_drafts = [each for each in found if "draft-07" in each and '"format": "uuid"' in each]
-    assert list(found) == of_later_drafts, report
+    assert [each for each in found if not is_on_purpose(each)] == [], report
+
+
+def is_on_purpose(difference: str) -> bool:
+    """A format of later drafts is meant where it is said; 1e300 is the integer that the float holds."""
+    schema, _, instance = difference.partition("  <-  ")
+    later = "draft-07" in schema and '"format": "uuid"' in schema
+    return later or ("multipleOf" in schema and "1e+300" in instance)
 
 
 def test_generated_schemas_agree() -> None:
@@ -318,11 +324,36 @@ def test_types_that_are_too_deep_for_python_are_told() -> None:
     for _ in range(99):
         deep = Array(deep, min_items=1)
     assert is_too_deep(FlowSchemas("f", "", None, None, Types(deep, {})))
-    for _ in range(60):
+    while is_too_deep(FlowSchemas("f", "", None, None, Types(deep, {}))):
         assert isinstance(deep, Array)
         deep = deep.items
-    assert not is_too_deep(FlowSchemas("f", "", None, None, Types(deep, {})))
-    forget(loaded(written(Types(deep, {}))))
+    types = Types(Union((deep, Array(Ref("A")))), {"A": Definition(Union((Null(), deep, Array(Ref("A")))))})
+    module = module_of(types)
+    assert comparable(read_back(module)) == comparable(types)
+    assert not Generated(written(types)).is_valid(3)
+    forget(module)
+
+
+VALUES: dict[str, Any] = {
+    "a long integer": 10**5_000,
+    "a long negative one": -(10**5_000),
+    "a large float": 1e300,
+    "a small float": 5e-324,
+    "minus zero": -0.0,
+    "infinity": float("inf"),
+    "minus infinity": -float("inf"),
+    "an integer that is no float": 2**53 + 1,
+    "lists and objects": [[], {}, {"": None, "a": [True, 1, 1.0]}],
+}
+
+
+@pytest.mark.parametrize("name", VALUES)
+def test_values_are_written_exactly(name: str) -> None:
+    text = Writer().flat(value(VALUES[name]))
+    again = ast.literal_eval(text)
+    assert again == VALUES[name]
+    assert type(again) is type(VALUES[name])
+    assert list(complaints(f"from pydantic import Field\nX = Field({text})")) == []
 
 
 def test_many_fields_are_written_and_read() -> None:
