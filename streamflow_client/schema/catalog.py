@@ -7,6 +7,7 @@ here: asking servers, reading schemas.
 from __future__ import annotations
 
 import heapq
+import logging
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
     from os import PathLike
 
 __all__ = ["Catalog", "FlowSpec"]
+
+log = logging.getLogger("streamflow_client.discovery")
 
 T = TypeVar("T")
 
@@ -110,6 +113,35 @@ class Catalog(Mapping[str, FlowSpec]):
             message = f"{shown(source)}: {reason}; a catalog is the path of a JSON file"
             raise DiscoveryError(message) from error
         return cls.parse(data, source=source, protocol=protocol, all_actions=all_actions)
+
+    def save(self, path: str | PathLike[str]) -> None:
+        """Write an OpenAPI 3.2 document that `load` reads the same flows from: one POST a flow, sorted.
+
+        The same flows give the same bytes. Flows that were found by reflection are written as they are called
+        in production, at `/{name}`. What cannot be written is logged as a warning. The file is replaced as a
+        whole, and anything else that stood there is gone: `streamflow-client pull` keeps what was declared.
+
+        Raises:
+            DiscoveryError: the document is larger than 32 MiB.
+            OSError: the file cannot be written.
+        """
+        from .files import write_file
+        from .saving import TooLarge, saved
+
+        try:
+            document = saved(self.values(), info=self.info)
+        except TooLarge as error:
+            raise DiscoveryError(f"{shown(str(path))} is not written: {error}") from None
+        for warning in document.warnings:
+            log.warning("catalog %s: %s", self.source, warning)
+        write_file(path, document.text.encode())
+
+    @property
+    def info(self) -> Mapping[str, Any] | None:
+        """What an OpenAPI document says of itself: `title`, `version` and the like; None for other kinds."""
+        document = self._origin.document
+        info = document.get("info") if is_object(document) and "openapi" in document else None
+        return MappingProxyType(info) if is_object(info) else None
 
     def __getitem__(self, name: str) -> FlowSpec:
         """Raises: UnknownFlowError: no flow of that name."""

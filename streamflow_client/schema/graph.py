@@ -91,7 +91,7 @@ class Graph:
 
     def __init__(self, schema: Schema) -> None:
         self._document = Document(schema)
-        self._refs_stand_alone = _is_old(schema.value, schema.root)
+        self._refs_stand_alone = is_old(schema.value, schema.root)
         self._atoms: dict[str, tuple[Atom, ...] | None] = {NOWHERE: ((NOWHERE, "shape"),)}
         self._atoms[NULL] = ((NULL, "shape"),)
         self._shapes: dict[str, Shape] = {NULL: _NULL_SHAPE}
@@ -469,7 +469,7 @@ def _discriminator(schema: Json) -> str | None:
     return name if isinstance(name, str) else None
 
 
-def _is_old(*values: Any) -> bool:
+def is_old(*values: Any) -> bool:
     """Whether `$ref` hides what stands beside it, as it did up to draft-07."""
     for value in values:
         said: Any = value.get("$schema") if is_object(value) else None

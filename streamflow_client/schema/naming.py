@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from typing import Any, Final
+from urllib.parse import unquote
 
 from ..jsonvalues import is_list, is_object
 from .names import class_name
@@ -110,7 +111,7 @@ def _mark(schema: Mapping[str, Any]) -> str:
     if named := title_name(schema):
         return named
     if isinstance(ref, str) and ref.startswith("#/"):
-        return tokens(ref)[-1]
+        return tokens(unquote(ref))[-1]
     if not is_list(required):
         return ""
     for name in required:

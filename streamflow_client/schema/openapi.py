@@ -7,6 +7,17 @@ A flow is a POST whose JSON body is `{"data": input}` and whose answer is an eve
 `result` and `error`, or plain JSON with `result`. Events are described by `itemSchema`, which OpenAPI 3.2
 puts beside `schema` and FastAPI writes into 3.1 too: either the payload itself or the event as an object
 whose field `data` is a string with the payload at `contentSchema`.
+
+Files that `saving.py` writes say some things by extensions, in the place of the schema of `data`, `message`
+or `result`:
+
+* `x-streamflow-not-told: true`, with nothing beside it but a description: nobody says what the values are.
+* `x-streamflow-inline: true` beside a `$ref`: what it leads to belongs here and stands among the components
+  only because it may refer to itself. Its classes are named as if it stood here.
+* `x-streamflow-text`: a schema that OpenAPI cannot hold, as JSON in a string, with all that its references
+  need; `x-streamflow-at`: the pointer to it in there.
+
+`x-streamflow-inferred: true` in a schema is for those who pull again: it was inferred from real chunks.
 """
 
 from __future__ import annotations
@@ -14,15 +25,23 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from itertools import islice
-from typing import Any
+from typing import Any, Final
 from urllib.parse import quote, unquote
 
 from ..jsonvalues import is_list, is_object
 from ..text import shown, without_secrets
 from ..wire.request import origin_of
-from .document import kind
+from .document import NotJson, kind, read_json
 from .flowspec import Broken, FlowSpec, checked_name, checked_schema
 from .model import Schema
+
+NOT_TOLD: Final = "x-streamflow-not-told"
+INLINE: Final = "x-streamflow-inline"
+TEXT: Final = "x-streamflow-text"
+AT: Final = "x-streamflow-at"
+INFERRED: Final = "x-streamflow-inferred"
+
+_NOWHERE: Final = "/events"  # the place of a schema that no document holds
 
 _SUCCESS = ("200", "201", "202", "203", "2XX", "2xx", "default")
 _UNIONS = ("allOf", "anyOf", "oneOf")
@@ -76,9 +95,9 @@ def _flow(path: str, operation: Schema | None, source: str) -> FlowSpec | None:
         path=f"/{name}",
         protocol="callable",
         description=_text(operation, "description") or _text(operation, "summary"),
-        input_schema=_either(inputs),
-        chunk_schema=_either(chunks),
-        output_schema=_either(outputs),
+        input_schema=_meant(_either(inputs)),
+        chunk_schema=_meant(_either(chunks)),
+        output_schema=_meant(_either(outputs)),
         source=source,
     )
 
@@ -183,7 +202,28 @@ def _either(schemas: list[Schema]) -> Schema | None:
     if len(schemas) < 2:
         return schemas[0] if schemas else None
     references = [{"$ref": f"#{quote(schema.pointer)}"} for schema in schemas]
-    return Schema({"anyOf": references}, root=schemas[0].root)
+    return Schema({"anyOf": references}, schemas[0].root, _NOWHERE)
+
+
+def _meant(schema: Schema | None) -> Schema | None:
+    """What a role of a flow is, where the file says more of it than OpenAPI can."""
+    said = schema.value if schema is not None and is_object(schema.value) else {}
+    if said.get(NOT_TOLD) is True and said.keys() <= {NOT_TOLD, "description"}:
+        return None
+    if TEXT in said:
+        return _from_text(said)
+    reference = _at(schema, "$ref")
+    return _target(reference) if said.get(INLINE) is True and reference is not None else schema
+
+
+def _from_text(said: dict[str, Any]) -> Schema:
+    try:
+        root = read_json(said[TEXT]) if isinstance(said[TEXT], str) else None
+    except NotJson as found:
+        raise Broken(f"its {TEXT!r} is {found}") from None
+    pointer = said.get(AT, "")
+    place = _target(Schema(f"#{quote(pointer)}" if isinstance(pointer, str) else None, root))
+    return Schema(place.value, root, place.pointer)
 
 
 def _followed(place: Schema | None) -> Schema | None:
