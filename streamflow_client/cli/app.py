@@ -155,6 +155,65 @@ def list_(
 
 
 @app.command(epilog=_CODES)
+def pull(
+    url: Annotated[
+        str | None, typer.Argument(metavar="URL", help="Where the server is: http://localhost:3400")
+    ] = None,
+    *,
+    output: Annotated[
+        str,
+        typer.Option(
+            "--output",
+            "-o",
+            metavar="FILE",
+            help="Write it here; - is standard output. What a file that is there declares of chunks that the"
+            " server does not tell, and its title, stay.",
+        ),
+    ] = "-",
+    sample: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="FLOW=JSON",
+            help="Call the flow with this input, and infer what its chunks are, where the server does not tell;"
+            " may be repeated. It adds to what was inferred before.",
+        ),
+    ] = None,
+    local: Local = False,
+    app: App = None,
+    header: Headers = None,
+    auth: Token = None,
+    timeout: Annotated[
+        float | None, typer.Option(metavar="SECONDS", help="For each document; with --sample for all.")
+    ] = None,
+    catalog: CatalogPlace = None,
+) -> None:
+    """Save the flows of a server as an OpenAPI 3.2 document.
+
+    With it, clients need no discovery: Client(url, catalog="flows.openapi.json").
+
+    Examples:
+
+    streamflow-client pull http://localhost:3400 -o flows.openapi.json
+
+    streamflow-client pull http://localhost:3400 -o flows.openapi.json --sample 'menu={"theme": "pirate"}'
+    """
+    from .pulling import pull as pull_flows
+
+    prepare_stdout(for_programs=True)
+
+    def save() -> None:
+        if local or app is not None:
+            server = _local_server(app, timeout, url or header or catalog)
+        elif url is None:
+            raise BadArgument("give the server's URL, or --local")
+        else:
+            server = _server(url, header, auth, timeout, catalog)
+        pull_flows(server, output, sample or [])
+
+    raise typer.Exit(_ending_of(save, TextPrinter(alone=True)))
+
+
+@app.command(epilog=_CODES)
 def run(
     url: Url,
     flow: Annotated[

@@ -49,7 +49,7 @@ def run_flow(server: Server, call: RunCall, printer: Printer) -> None:
         flow = _choose(client, server, call.flow)
         flow = flow.with_options(timeout=time_left(server.timeout, begun))
         if call.unary:
-            printer.result(flow(_input(flow, call.input)))
+            printer.result(flow(input_given(flow, call.input)))
         else:
             _print_stream(_stream(flow, call), printer, signals)
 
@@ -85,7 +85,7 @@ def open_client(server: Server) -> Client:
 def _stream(flow: Flow[Any, Any, Any], call: RunCall) -> FlowStream[Any, Any]:
     """Raises: BadArgument: the ticket is for something else, or the input makes no sense."""
     if call.resume is None:
-        return flow.stream(_input(flow, call.input))
+        return flow.stream(input_given(flow, call.input))
     try:
         return flow.resume(call.resume)
     except ValueError as error:
@@ -157,7 +157,7 @@ def time_left(timeout: float | None, begun: float) -> Timeout:
     return Timeout(total=None if timeout is None else max(begun + timeout - monotonic(), MOMENT))
 
 
-def _input(flow: Flow[Any, Any, Any], given: Any | Pairs | Word | Unset) -> Any | Unset:
+def input_given(flow: Flow[Any, Any, Any], given: Any | Pairs | Word | Unset) -> Any | Unset:
     """Raises: BadArgument. InputValidationError: a field that the flow does not have."""
     found = flow.definition
     types = found.types.input if isinstance(found, FoundFlow) else None

@@ -13,13 +13,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from typing import Any, Final
 from urllib.parse import quote
 
 from ..jsonvalues import is_list, is_object
 from .refs import step, tokens
 
-__all__ = ["HOLD_SCHEMAS", "Follow", "Unmovable", "moved", "way"]
+__all__ = ["HOLD_SCHEMAS", "Follow", "Move", "Unmovable", "moved", "way"]
 
 ONE: Final = frozenset(
     {"not", "if", "then", "else", "items", "additionalItems", "contains", "unevaluatedItems"}
@@ -35,6 +36,7 @@ ANNOTATIONS: Final = frozenset(
     {"title", "description", "default", "examples", "example", "deprecated", "readOnly", "writeOnly"}
     | {"$comment", "$defs", "definitions"}
 )
+_BESIDE_REF: Final = ANNOTATIONS | {"$ref", "nullable"}
 """What counts beside a `$ref` that hides the rest."""
 
 _GONE: Final = frozenset({"$schema", "$id", "$anchor", "$vocabulary"})
@@ -51,25 +53,34 @@ class Unmovable(Exception):
     """Why a schema cannot be written elsewhere."""
 
 
-def moved(value: Any, place: str, follow: Follow, *, old: bool) -> Any:
-    """The schema of `place`, rewritten. It shares nothing with the original that a caller may change.
+@dataclass(frozen=True, slots=True)
+class Move:
+    """How a schema moves.
 
-    Args:
+    Attributes:
+        follow: where its references lead; raises BrokenSchema.
         old: whether `$ref` hides what stands beside it, as up to draft-07.
+        dropped: gets the places of keywords that make no sense, and are left out.
+    """
+
+    follow: Follow
+    old: bool = False
+    dropped: list[str] = field(default_factory=list[str])
+
+
+def moved(value: Any, place: str, move: Move) -> Json | bool:
+    """The schema of `place`, rewritten.
 
     Raises:
-        Unmovable: no schema, or a reference that leads nowhere.
+        Unmovable: no schema.
+        BrokenSchema: a reference that leads nowhere.
     """
     if isinstance(value, bool):
         return value
     if not is_object(value):
         raise Unmovable(f"#{place} is no schema")
-    hidden = old and "$ref" in value
-    kept = {word: item for word, item in value.items() if _stays(word, item, hidden=hidden)}
-    if is_list(kept.get("items")):
-        kept.pop("prefixItems", None)  # which the older form beside it makes void
-    plain = _without_old_bounds(kept)
-    written = {_renamed(word, value): _part(word, item, place, follow, old) for word, item in plain.items()}
+    plain = _without_old_bounds(_sensible(_counting(value, old=move.old), place, move))
+    written = {_renamed(word, value): _part(word, item, place, move) for word, item in plain.items()}
     return _with_null(_with_items(written, value))
 
 
@@ -97,14 +108,28 @@ def _child(value: Any, token: str) -> Any:
 # which keywords stay
 
 
-def _stays(word: str, value: Any, *, hidden: bool) -> bool:
-    if word in _GONE or (hidden and word not in ANNOTATIONS and word not in ("$ref", "nullable")):
-        return False
-    return word.startswith("x-") or _is_valid(word, value)
+def _counting(schema: Json, *, old: bool) -> Json:
+    """The keywords that count for somebody."""
+    hidden = old and "$ref" in schema
+    counting = {
+        word: value
+        for word, value in schema.items()
+        if word not in _GONE and not (hidden and word not in _BESIDE_REF)
+    }
+    if is_list(counting.get("items")):
+        counting.pop("prefixItems", None)  # which the older form beside it makes void
+    return counting
+
+
+def _sensible(schema: Json, place: str, move: Move) -> Json:
+    """The keywords with values that the dialect allows. Where one is missed, reading again tells."""
+    sensible = {word: value for word, value in schema.items() if _is_valid(word, value)}
+    move.dropped.extend(step("#" + place, word) for word in schema if word not in sensible)
+    return sensible
 
 
 def _is_valid(word: str, value: Any) -> bool:
-    """Whether the dialect allows the value. Who reads a schema leniently may not miss what is not."""
+    """Whether OpenAPI's dialect allows the value, and JSON can say it."""
     check = _CHECKS.get(word)
     return (word in HOLD_SCHEMAS or _is_plain(value)) and (check is None or check(value))
 
@@ -145,7 +170,8 @@ def _is_names(value: Any) -> bool:
 
 
 def _is_type(value: Any) -> bool:
-    return value in _TYPES if isinstance(value, str) else _is_names(value) and _TYPES.issuperset(value) and value
+    names = [value] if isinstance(value, str) else value
+    return _is_names(names) and bool(names) and _TYPES.issuperset(names)
 
 
 def _is_discriminator(value: Any) -> bool:
@@ -179,30 +205,30 @@ _CHECKS: Final[Mapping[str, Callable[[Any], bool]]] = {
 # what they become
 
 
-def _part(word: str, value: Any, place: str, follow: Follow, old: bool) -> Any:
+def _part(word: str, value: Any, place: str, move: Move) -> Any:
     at = step(place, word)
     if word == "$ref":
-        return _reference(follow(value, place))
+        return _reference(move.follow(value, place))
     if word == "discriminator":
-        return _discriminator(value, place, follow)
+        return _discriminator(value, place, move)
     if word in MAPS:
-        return {key: moved(item, step(at, key), follow, old=old) for key, item in value.items()}
+        return {key: moved(item, step(at, key), move) for key, item in value.items()}
     if word in LISTS or (word == "items" and is_list(value)):
-        return [moved(item, step(at, index), follow, old=old) for index, item in enumerate(value)]
-    return moved(value, at, follow, old=old) if word in ONE else value
+        return [moved(item, step(at, index), move) for index, item in enumerate(value)]
+    return moved(value, at, move) if word in ONE else value
 
 
 def _reference(pointer: str) -> str:
     return "#" + quote(pointer, safe=_SAFE)
 
 
-def _discriminator(value: Json, place: str, follow: Follow) -> Json:
+def _discriminator(value: Json, place: str, move: Move) -> Json:
     """Its mapping names schemas, too; some only by their names."""
     mapping = value.get("mapping")
     if not is_object(mapping):
         return {word: item for word, item in value.items() if word != "mapping"}
     refs = {key: ref for key, ref in mapping.items() if isinstance(ref, str)}
-    led = {key: _reference(follow(ref, place)) if "#" in ref else ref for key, ref in refs.items()}
+    led = {key: _reference(move.follow(ref, place)) if "#" in ref else ref for key, ref in refs.items()}
     return {**value, "mapping": led}
 
 

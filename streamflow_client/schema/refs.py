@@ -26,9 +26,10 @@ def tokens(pointer: str) -> list[str]:
 
 
 class Document:
-    """The document that a schema's local references point into."""
+    """The document that a schema's local references point into: `root`."""
 
     def __init__(self, schema: Schema) -> None:
+        self.root: Any = schema.root
         self._schema = schema
         self._found: dict[str, Any] = {schema.pointer: schema.value}
 
@@ -41,7 +42,7 @@ class Document:
     def _walk(self, pointer: str) -> Any:
         own = self._schema.pointer
         inside = pointer.startswith(own + "/")
-        value = self._schema.value if inside else self._schema.root
+        value = self._schema.value if inside else self.root
         for token in tokens(pointer[len(own) :] if inside else pointer):
             value = _child(value, token)
         return value
@@ -64,7 +65,7 @@ class Document:
     def _fragment(self, ref: str) -> str | None:
         """The part after `#` of a reference into this document, also where it repeats the root's `$id`."""
         base, mark, fragment = ref.partition("#")
-        root: Any = self._schema.root
+        root = self.root
         own = root.get("$id") if is_object(root) else None
         if base and not (isinstance(own, str) and base == own.partition("#")[0]):
             return None
@@ -72,7 +73,7 @@ class Document:
 
     def _anchor(self, anchor: str, path: str) -> str:
         """The definition of the root that calls itself `anchor`; others are too rare to search for."""
-        root: Any = self._schema.root
+        root = self.root
         for group in ("$defs", "definitions"):
             found: Any = root.get(group) if is_object(root) else None
             for name, value in found.items() if is_object(found) else ():

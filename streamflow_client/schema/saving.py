@@ -25,9 +25,9 @@ from .document import SIZE_LIMIT, read_json
 from .flowspec import FlowSpec
 from .graph import is_old
 from .model import Schema, Types
-from .moving import HOLD_SCHEMAS, Follow, Unmovable, moved, way
+from .moving import HOLD_SCHEMAS, Follow, Move, Unmovable, moved, way
 from .names import class_name
-from .openapi import AT, INLINE, NOT_TOLD, TEXT, read_openapi
+from .openapi import AT, INFERRED, INLINE, NOT_TOLD, TEXT, read_openapi
 from .read import read_types
 from .refs import Document, step, tokens
 
@@ -62,7 +62,10 @@ class Saved:
 
 
 def saved(
-    flows: Iterable[FlowSpec], *, info: Mapping[str, Any] | None = None, kept: Mapping[str, Schema] | None = None
+    flows: Iterable[FlowSpec],
+    *,
+    info: Mapping[str, Any] | None = None,
+    kept: Mapping[str, Schema] | None = None,
 ) -> Saved:
     """The flows as a document. Those of one catalog, for names are unique.
 
@@ -82,9 +85,7 @@ def saved(
     if differing := parts.differing(text):
         parts.as_text.update(differing)
         text = parts.written(info)
-    for (name, role), why in parts.as_text.items():
-        warnings.append(f"flow {shown(repr(name), 100)}: its {role} schema is written as a text: {why}")
-    return Saved(text, tuple(warnings))
+    return Saved(text, (*warnings, *parts.warnings()))
 
 
 def _left_out(flow: FlowSpec) -> str:
@@ -97,11 +98,13 @@ class _Parts:
 
     Attributes:
         as_text: which schemas OpenAPI cannot hold, and why.
+        dropped: places of keywords that say nothing to anybody.
     """
 
     flows: list[FlowSpec]
     kept: Mapping[str, Schema]
     as_text: dict[Part, str] = field(default_factory=dict[Part, str])
+    dropped: dict[Part, list[str]] = field(default_factory=dict[Part, list[str]])
 
     def told(self) -> Iterator[tuple[Part, Schema]]:
         for flow in self.flows:
@@ -115,6 +118,14 @@ class _Parts:
                 read_types(schema, name=_class(part))
             except BrokenSchema as broken:
                 yield part, f"it is broken, {broken}"
+
+    def warnings(self) -> Iterator[str]:
+        for (name, role), why in self.as_text.items():
+            yield f"flow {shown(repr(name), 100)}: its {role} schema is written as a text: {why}"
+        for (name, role), places in self.dropped.items():
+            if places and (name, role) not in self.as_text:
+                what = f"flow {shown(repr(name), 100)}: its {role} schema"
+                yield f"{what} is written without what makes no sense: {shown(', '.join(places))}"
 
     def differing(self, text: str) -> Iterator[tuple[Part, str]] | dict[Part, str]:
         """The schemas that do not mean the same when they are read from the document."""
@@ -134,13 +145,17 @@ class _Parts:
             places[name, "chunk"] = self._placed((name, "chunk"), schema, components)
         text = _pretty(_document(self.flows, places, components, info))
         if len(text.encode()) > SIZE_LIMIT:
-            raise TooLarge(f"the document has more than {SIZE_LIMIT // 2**20} MiB, and could not be read again")
+            raise TooLarge(
+                f"the document has more than {SIZE_LIMIT // 2**20} MiB, and could not be read again"
+            )
         return text
 
     def _placed(self, part: Part, schema: Schema, components: _Components) -> Json | bool:
         if part not in self.as_text:
             try:
-                return components.place(schema, _class(part))
+                placed = components.place(schema, _class(part))
+                self.dropped[part] = components.dropped
+                return placed
             except (Unmovable, BrokenSchema) as reason:
                 self.as_text[part] = str(reason)
         return _as_text(schema, self.as_text[part])
@@ -187,6 +202,7 @@ class _Components:
         self._reserved = {key for root in roots for key in _component_keys(root)}
         self._waiting: list[tuple[str, Schema]] = []
         self.written: dict[str, Any] = {}
+        self.dropped: list[str] = []
 
     def place(self, schema: Schema, name: str) -> Json | bool:
         """What is written where a schema belongs; the schema itself may become a component.
@@ -195,11 +211,10 @@ class _Components:
         """
         if _nesting(schema.value) > MAX_NESTING:
             raise Unmovable(f"it is nested more than {MAX_NESTING} levels deep")
-        document = Document(schema)
-        value: Any = schema.value
+        self.dropped = []
         before = dict(self.written), dict(self._homes)
         try:
-            placed = self._placed(schema, document, value, name)
+            placed = self._placed(schema, Document(schema), name)
             self._write_waiting()
         except (Unmovable, BrokenSchema):
             self.written, self._homes = before
@@ -207,17 +222,23 @@ class _Components:
             raise
         return placed
 
-    def _placed(self, schema: Schema, document: Document, value: Any, name: str) -> Json | bool:
+    def _placed(self, schema: Schema, document: Document, name: str) -> Json | bool:
+        """What needs no name is written where it belongs, and so is a reference to what has one."""
+        value: Any = schema.value
         if is_object(value) and value.keys() == {"$ref"} and schema.root is not value:
-            return moved(value, schema.pointer, self._follow(document), old=False)
-        if not is_object(value) or value.keys().isdisjoint({"$ref", *HOLD_SCHEMAS}):
-            return moved(value, schema.pointer, self._follow(document), old=False)
+            return self._moved(schema, self._follow(document))
         key = self._own_key(schema, name)
-        self.written[key] = None  # the place is taken
         home = step(_COMPONENTS, key)
-        old = is_old(value, schema.root)
-        self.written[key] = moved(value, schema.pointer, self._follow(document, schema, home), old=old)
+        self.written[key] = None  # the place is taken
+        made = self._moved(schema, self._follow(document, schema, home), old=is_old(value, schema.root))
+        if not is_object(made) or made.keys().isdisjoint({"$ref", *HOLD_SCHEMAS, INFERRED}):
+            del self.written[key]
+            return made
+        self.written[key] = made
         return {"$ref": f"#{home}", INLINE: True}
+
+    def _moved(self, schema: Schema, follow: Follow, *, old: bool = False) -> Json | bool:
+        return moved(schema.value, schema.pointer, Move(follow, old, self.dropped))
 
     def _own_key(self, schema: Schema, name: str) -> str:
         """Once it has a name among components, it keeps it."""
@@ -261,8 +282,7 @@ class _Components:
             key, schema = self._waiting.pop()
             if _nesting(schema.value) > MAX_NESTING:
                 raise Unmovable(f"what it refers to is nested more than {MAX_NESTING} levels deep")
-            follow = self._follow(Document(schema))
-            self.written[key] = moved(schema.value, schema.pointer, follow, old=False)
+            self.written[key] = self._moved(schema, self._follow(Document(schema)))
 
 
 def _component_keys(root: Any) -> Iterator[str]:
@@ -274,7 +294,11 @@ def _component_keys(root: Any) -> Iterator[str]:
 def _component(pointer: str) -> str | None:
     """The key of the component that a pointer leads to or into."""
     steps = tokens(pointer)
-    return steps[2] if steps[:2] == ["components", "schemas"] and steps[2:] and _KEY.fullmatch(steps[2]) else None
+    return (
+        steps[2]
+        if steps[:2] == ["components", "schemas"] and steps[2:] and _KEY.fullmatch(steps[2])
+        else None
+    )
 
 
 def _nesting(value: Any) -> int:
@@ -314,7 +338,7 @@ def _pruned(schema: Schema) -> Any:
             if target is not None and target not in pieces:
                 pieces[target] = document.at(target)
                 waiting.append(pieces[target])
-    root = {word: schema.root[word] for word in ("$schema", "$id") if word in schema.root}
+    root: Json = {word: schema.root[word] for word in ("$schema", "$id") if word in schema.root}
     for pointer in sorted(pieces, key=len):  # what holds others comes first
         _put(root, tokens(pointer), pieces[pointer])
     return root
@@ -340,7 +364,10 @@ def _put(whole: Json, path: list[str], value: Any) -> None:
 
 
 def _document(
-    flows: Iterable[FlowSpec], places: Mapping[Part, Json | bool], components: _Components, info: Mapping[str, Any] | None
+    flows: Iterable[FlowSpec],
+    places: Mapping[Part, Json | bool],
+    components: _Components,
+    info: Mapping[str, Any] | None,
 ) -> Json:
     schemas = components.written
     failure, frame = (_free_key(name, schemas) for name in ("Failure", "FailureFrame"))
@@ -368,7 +395,9 @@ def _info(said: Mapping[str, Any] | None) -> Json:
     said = said or {}
     told = {word: said[word] for word in _TOLD_INFO if _is_info(word, said.get(word))}
     more = {word: value for word, value in said.items() if word.startswith("x-")}
-    return {word: told.get(word, _DEFAULT_INFO.get(word)) for word in _TOLD_INFO if word in _DEFAULT_INFO | told} | more
+    return {
+        word: told.get(word, _DEFAULT_INFO.get(word)) for word in _TOLD_INFO if word in _DEFAULT_INFO | told
+    } | more
 
 
 def _is_info(word: str, value: Any) -> bool:
@@ -394,7 +423,10 @@ def _operation(flow: FlowSpec, id_: str, places: Mapping[Part, Json | bool], fai
         **({"description": flow.description} if flow.description else {}),
         "requestBody": {"required": True, "content": {"application/json": {"schema": body}}},
         "responses": {
-            "200": {"description": "The output; or, as a stream, chunks and then the output.", "content": content},
+            "200": {
+                "description": "The output; or, as a stream, chunks and then the output.",
+                "content": content,
+            },
             **{status: {"$ref": f"#/components/responses/{name}"} for status, name in _RESPONSES.items()},
             "default": {"description": "Any other failure."},
         },

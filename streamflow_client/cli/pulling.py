@@ -1,0 +1,136 @@
+"""`streamflow-client pull`: a server's flows as a file.
+
+In: a `Server`, the file, the calls to learn chunks from. Out: an OpenAPI document in the file or on standard
+output, and on standard error what is not in it. Out of place here: what the document says (`schema/saving.py`),
+and whose word counts (`schema/merging.py`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from time import monotonic
+from typing import Any
+
+from ..errors import DiscoveryError
+from ..schema.catalog import Catalog
+from ..schema.document import SIZE_LIMIT, read_json
+from ..schema.files import read_file, write_file
+from ..schema.infer import NOTHING, Seen, both, seen
+from ..schema.merging import Merged, merged, other_operations, why_not_learnt
+from ..schema.saving import Saved, TooLarge, saved
+from ..sync import DiscoveredFlow
+from ..text import shown
+from ..wire.codec import UNSET
+from .arguments import Server, Word
+from .interruptions import Interruptions
+from .output import OutputError, complain, emit, warnings_told
+from .run import input_given, open_client, time_left
+
+STDOUT = "-"
+
+
+def pull(server: Server, file: str, samples: Sequence[str]) -> None:
+    """Write the file, or print it.
+
+    Args:
+        samples: `FLOW=JSON`, or `FLOW` for one without input.
+
+    Raises:
+        BadArgument: the words make no sense.
+        DiscoveryError: there is no catalog, or the file is another.
+        FlowError: the server could not be asked, or a flow failed.
+        OutputError: the file cannot be written.
+    """
+    begun = monotonic()
+    signals = Interruptions()
+    with signals.taken(), open_client(server) as client, warnings_told(of_catalogs=True):
+        catalog = client.discover()
+        before = None if file == STDOUT else _before(file)
+        known: Mapping[str, Any] = {} if before is None else before
+        learnt: dict[str, Seen] = {}
+        for name, given in (_sample(catalog, word) for word in samples):
+            why = why_not_learnt(catalog[name], known)
+            if why is not None:
+                complain(f"flow {name!r} is not called for a sample: {why}", "warning: ", "yellow")
+                continue
+            flow = client.flows[name].with_options(timeout=time_left(server.timeout, begun))
+            learnt[name] = both(learnt.get(name, NOTHING), _learnt(flow, given, signals))
+        result = merged(catalog, known, learnt)
+        document = _document(catalog, before, result)
+    _write(file, document)
+    _tell(file, catalog, result, document)
+
+
+def _before(file: str) -> Catalog | None:
+    """The flows of the file that is there. Raises: DiscoveryError: it is something else, and stays."""
+    try:
+        data = read_file(file, SIZE_LIMIT)
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError) as error:
+        raise OutputError(f"{shown(file)} cannot be read: {error}") from error
+    if not data:
+        return None
+    try:
+        catalog = Catalog.parse(data, source=file)
+    except DiscoveryError as error:
+        raise DiscoveryError(f"{error.message}; the file stays as it is") from None
+    others = other_operations(read_json(data), catalog)
+    if catalog.info is None or others:
+        what = shown(", ".join(others)) if others else "no OpenAPI document"
+        raise DiscoveryError(
+            f"{shown(file)} holds what was not pulled ({what}) and would be lost: give another file"
+        )
+    return catalog
+
+
+def _sample(catalog: Catalog, word: str) -> tuple[str, Any]:
+    """A name may hold a "=", too. Raises: DiscoveryError: no such flow."""
+    fitting = [name for name in catalog if word == name or word.startswith(f"{name}=")]
+    name = max(fitting, key=len, default=word.partition("=")[0])
+    spec = catalog[name]
+    return spec.name, UNSET if word == name else Word(word[len(name) + 1 :])
+
+
+def _learnt(flow: DiscoveredFlow, given: Any, signals: Interruptions) -> Seen:
+    """What the chunks of one run look like. Raises: BadArgument, FlowError."""
+    stream = flow.stream(input_given(flow, given))
+    learnt = NOTHING
+    with signals.cancelling(stream), stream:
+        for chunk in stream:
+            learnt = both(learnt, seen([chunk]))
+            signals.check()
+    if learnt == NOTHING:
+        complain(f"flow {flow.spec.name!r} sent no chunks: nothing is learnt of them", "warning: ", "yellow")
+    return learnt
+
+
+def _document(catalog: Catalog, before: Catalog | None, result: Merged) -> Saved:
+    info = catalog.info if before is None else before.info
+    try:
+        return saved(catalog.values(), info=info, kept=result.kept)
+    except TooLarge as error:
+        raise DiscoveryError(str(error)) from None
+
+
+def _write(file: str, document: Saved) -> None:
+    if file == STDOUT:
+        emit(document.text.removesuffix("\n"))
+        return
+    try:
+        write_file(file, document.text.encode())
+    except (OSError, ValueError) as error:
+        reason = (error.strerror if isinstance(error, OSError) else None) or str(error)
+        raise OutputError(f"{shown(file)} cannot be written: {reason}") from error
+
+
+def _tell(file: str, catalog: Catalog, result: Merged, document: Saved) -> None:
+    for note in (*result.notes, *document.warnings):
+        complain(note, "warning: ", "yellow")
+    count = f"{len(catalog)} flow{'' if len(catalog) == 1 else 's'}"
+    complain(count if file == STDOUT else f"{count} in {shown(file)}")
+    if result.untold:
+        complain(
+            f"what chunks are is not told of {shown(', '.join(result.untold))}: declare it in the file, or"
+            f" learn it from a call, --sample '{shown(result.untold[0], 100)}=…'"
+        )
