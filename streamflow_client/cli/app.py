@@ -174,7 +174,7 @@ def pull(
         list[str] | None,
         typer.Option(
             metavar="FLOW=JSON",
-            help="Call the flow with this input, and infer what its chunks are, where the server does not tell;"
+            help="Call the flow with this input, and infer its chunks where the server does not tell them;"
             " may be repeated. It adds to what was inferred before.",
         ),
     ] = None,

@@ -1,8 +1,8 @@
 """`streamflow-client pull`: a server's flows as a file.
 
 In: a `Server`, the file, the calls to learn chunks from. Out: an OpenAPI document in the file or on standard
-output, and on standard error what is not in it. Out of place here: what the document says (`schema/saving.py`),
-and whose word counts (`schema/merging.py`).
+output, and on standard error what is not in it. Out of place here: what the document says (`saving.py`),
+and whose word counts (`merging.py`).
 """
 
 from __future__ import annotations
