@@ -409,9 +409,7 @@ def _is_info(word: str, value: Any) -> bool:
 def _operation(flow: FlowSpec, id_: str, places: Mapping[Part, Json | bool], failed: Json) -> Json:
     data, chunk, output = (places.get((flow.name, role), _NOT_TOLD) for role in ("input", "chunk", "output"))
     result = _envelope("result", output)
-    body = _envelope("data", data)
-    if data is _NOT_TOLD:  # it may take none
-        del body["required"]
+    body = _envelope("data", data) | {"additionalProperties": False}  # some servers refuse more
     frames = {"oneOf": [_envelope("message", chunk), result, failed]}
     payload = {"type": "string", "contentMediaType": "application/json", "contentSchema": frames}
     content = {
@@ -471,7 +469,7 @@ def _failed(statuses: tuple[str, ...], failure: Json, frame: Json) -> Json:
         "description": f"{', '.join(statuses)}.",
         "content": {
             "application/json": {"schema": {"anyOf": [failure, frame]}},
-            "text/plain": {"schema": {"type": "string"}},
+            "text/*": {"schema": {"type": "string"}},  # Go's, and what Flask and proxies send
         },
     }
 
