@@ -216,14 +216,16 @@ def _meant(schema: Schema | None) -> Schema | None:
     return _target(reference) if said.get(INLINE) is True and reference is not None else schema
 
 
-def _from_text(said: dict[str, Any]) -> Schema:
+def _from_text(said: dict[str, Any]) -> Schema | None:
+    text, pointer = said[TEXT], said.get(AT, "")
+    if not isinstance(text, str) or not isinstance(pointer, str):
+        raise Broken(f"its {TEXT!r} and {AT!r} are not both strings")
     try:
-        root = read_json(said[TEXT]) if isinstance(said[TEXT], str) else None
+        root = read_json(text)
     except NotJson as found:
         raise Broken(f"its {TEXT!r} is {found}") from None
-    pointer = said.get(AT, "")
-    place = _target(Schema(f"#{quote(pointer)}" if isinstance(pointer, str) else None, root))
-    return Schema(place.value, root, place.pointer)
+    place = _target(Schema(f"#{quote(pointer)}", root))
+    return checked_schema(Schema(place.value, root, place.pointer))
 
 
 def _followed(place: Schema | None) -> Schema | None:

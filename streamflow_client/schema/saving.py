@@ -27,6 +27,7 @@ from .graph import is_old
 from .model import Schema, Types
 from .moving import HOLD_SCHEMAS, Follow, Move, Unmovable, moved, way
 from .names import class_name
+from .naming import GROUPS
 from .openapi import AT, INFERRED, INLINE, NOT_TOLD, TEXT, read_openapi
 from .read import read_types
 from .refs import Document, step, tokens
@@ -270,7 +271,7 @@ class _Components:
         at = id(document.root), prefix
         value = document.at(prefix)
         if at not in self._homes:
-            name = key if key is not None else self._free("_".join(tokens(target)[-2:]))
+            name = key if key is not None else self._free(_name_of(tokens(target)))
             self._homes[at] = name
             if name not in self.written:
                 self.written[name] = None
@@ -299,6 +300,11 @@ def _component(pointer: str) -> str | None:
         if steps[:2] == ["components", "schemas"] and steps[2:] and _KEY.fullmatch(steps[2])
         else None
     )
+
+
+def _name_of(steps: list[str]) -> str:
+    """What `naming.py` would call what stands at the end of these steps."""
+    return "_".join(steps[-1:] if steps[-2:-1] and steps[-2] in GROUPS else steps[-2:])
 
 
 def _nesting(value: Any) -> int:
