@@ -319,8 +319,8 @@ def test_generated_schemas_mean_the_same(drawn: tuple[Json, list[Any]]) -> None:
     assert not any("as a text" in warning for warning in warnings) or isinstance(
         types_of(parse(actions(f=told))["f"], "input"), str
     )
-    if warnings:
-        return
+    if warnings or ("draft-07" in told["$schema"] and '"uuid"' in json.dumps(told)):
+        return  # draft-07 has no such format, and lets anything pass for it
     ours, theirs = body(document, "/f"), oracle(told)
     for instance in instances:
         assert ours.is_valid(instance) == theirs.is_valid(instance), instance
