@@ -1,4 +1,4 @@
-"""Chunk schemas from chunks: every sample fits, more samples only widen, and the file gives back what was seen."""
+"""Chunk schemas from chunks: every sample fits, more of them only widen, and what was seen comes back."""
 
 from __future__ import annotations
 

@@ -7,14 +7,15 @@ and whose word counts (`merging.py`).
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Generator, Mapping, Sequence
+from contextlib import contextmanager
 from time import monotonic
 from typing import Any
 
 from ..errors import DiscoveryError
 from ..schema.catalog import Catalog
 from ..schema.document import SIZE_LIMIT, read_json
-from ..schema.files import read_file, write_file
+from ..schema.files import check_place, read_file, write_file
 from ..schema.infer import NOTHING, Seen, both, seen
 from ..schema.merging import Merged, merged, other_operations, why_not_learnt
 from ..schema.saving import Saved, TooLarge, saved
@@ -62,13 +63,18 @@ def pull(server: Server, file: str, samples: Sequence[str]) -> None:
 
 
 def _before(file: str) -> Catalog | None:
-    """The flows of the file that is there. Raises: DiscoveryError: it is something else, and stays."""
-    try:
-        data = read_file(file, SIZE_LIMIT)
-    except FileNotFoundError:
-        return None
-    except (OSError, ValueError) as error:
-        raise OutputError(f"{shown(file)} cannot be read: {error}") from error
+    """The flows of the file that is there.
+
+    Raises:
+        DiscoveryError: it is something else, and stays.
+        OutputError: it can be neither read nor written.
+    """
+    with _writing(file):
+        check_place(file)
+        try:
+            data = read_file(file, SIZE_LIMIT)
+        except FileNotFoundError:
+            return None
     if not data:
         return None
     try:
@@ -117,8 +123,15 @@ def _write(file: str, document: Saved) -> None:
     if file == STDOUT:
         emit(document.text.removesuffix("\n"))
         return
-    try:
+    with _writing(file):
         write_file(file, document.text.encode())
+
+
+@contextmanager
+def _writing(file: str) -> Generator[None]:
+    """Raises: OutputError."""
+    try:
+        yield
     except (OSError, ValueError) as error:
         reason = (error.strerror if isinstance(error, OSError) else None) or str(error)
         raise OutputError(f"{shown(file)} cannot be written: {reason}") from error
