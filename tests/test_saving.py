@@ -311,7 +311,7 @@ def schemas_and_instances(draw: st.DrawFn) -> tuple[Json, list[Any]]:
     return drawn, [make.instance(drawn, drawn) for _ in range(3)]
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=SLOW, phases=[Phase.generate])
+@settings(max_examples=80, deadline=None, suppress_health_check=SLOW, phases=[Phase.generate])
 @given(schemas_and_instances())
 def test_generated_schemas_mean_the_same(drawn: tuple[Json, list[Any]]) -> None:
     told, instances = drawn
@@ -326,7 +326,7 @@ def test_generated_schemas_mean_the_same(drawn: tuple[Json, list[Any]]) -> None:
         assert ours.is_valid(instance) == theirs.is_valid(instance), instance
 
 
-@settings(max_examples=100, deadline=None, suppress_health_check=SLOW, phases=[Phase.generate])
+@settings(max_examples=50, deadline=None, suppress_health_check=SLOW, phases=[Phase.generate])
 @given(schemas())
 def test_generated_components_keep_their_names(drawn: Json) -> None:
     group = "definitions" if "draft-07" in drawn["$schema"] else "$defs"
@@ -338,6 +338,7 @@ def test_generated_components_keep_their_names(drawn: Json) -> None:
     assert set(document["components"]["schemas"]) <= {*components, "MenuInput", "Failure", "FailureFrame"}
 
 
+EVIL = "\x1b]0;evil\x07\u202e\U000e0041"
 DRAFT_07 = "http://json-schema.org/draft-07/schema#"
 THING = {"$schema": DRAFT_07, "definitions": {"Thing": {"type": "string"}}}
 TREE = {"type": "object", "properties": {"of": {"type": "array", "items": {"$ref": "#"}}}}
@@ -380,7 +381,7 @@ TREE = {"type": "object", "properties": {"of": {"type": "array", "items": {"$ref
         (
             {
                 "oneOf": [{"$ref": "#/$defs/A"}],
-                "discriminator": {"propertyName": "k", "mapping": {"a": "#/$defs/A", "b": "A", "c": 1}},
+                "discriminator": {"propertyName": "k", "mapping": {"a": "#/$defs/A", "b": "A"}},
                 "$defs": {"A": {"type": "object"}},
             },
             {
@@ -408,6 +409,8 @@ def test_what_2020_12_writes_otherwise(told: Json, written: Json) -> None:
         ({"type": "string", "required": True}, "#/required"),
         ({"type": "array", "items": {"type": "null", "maxLength": -1}}, "#/items/maxLength"),
         ({"type": "array", "examples": [float("nan")]}, "#/examples"),
+        ({"discriminator": {"propertyName": "k", "mapping": {"c": 1}}}, "#/discriminator/mapping/c"),
+        ({"discriminator": {"propertyName": "k", "mapping": {"c": "#/x"}}}, "#/discriminator/mapping/c"),
     ],
 )
 def test_what_makes_no_sense_is_left_out_with_a_warning(told: Json, dropped: str) -> None:
@@ -421,6 +424,18 @@ def nested(levels: int) -> Any:
     return {} if levels == 0 else {"items": nested(levels - 1)}
 
 
+def test_what_cannot_be_seen_is_escaped() -> None:
+    catalog = parse(actions(f={"description": f"a{EVIL} é 😀", "items": {}}))
+    text = saved(catalog.values()).text
+    assert r'"description": "a\u001b]0;evil\u0007\u202e\udb40\udc41 é 😀"' in text
+    again(catalog)
+
+
+def test_deep_schemas_that_nobody_reads() -> None:
+    _, _, warnings = again(parse(actions(f={"type": "object", "$defs": {"A": nested(140)}})))
+    assert warnings == ()
+
+
 @pytest.mark.parametrize(
     ("told", "why"),
     [
@@ -430,6 +445,7 @@ def nested(levels: int) -> Any:
         ({"type": "object", "default": {}, "not": {"$ref": "#/nowhere"}}, "nothing at '#/nowhere'"),
         ({"type": "object", "$defs": {"A": 5}}, "#/$defs/A is no schema"),
         ({"type": "object", "examples": [nested(170)]}, "nested more than 150"),
+        ({"type": "object", "$defs": {EVIL: 5}}, "is no schema"),
     ],
 )
 def test_what_openapi_cannot_hold_is_kept_as_a_text(told: Json, why: str) -> None:
@@ -437,6 +453,7 @@ def test_what_openapi_cannot_hold_is_kept_as_a_text(told: Json, why: str) -> Non
     assert len(warnings) == 3
     assert warnings[0].startswith("flow 'f': its input schema is written as a text: ")
     assert why in warnings[0]
+    assert warnings[0].isprintable()
     check_valid(document)
     found = reread["f"].input_schema
     assert found is not None
@@ -487,8 +504,8 @@ def test_not_told_with_anything_beside_it_is_told() -> None:
 
 @cache
 def hostile() -> list[str]:
-    """Every seventh document, and none that takes long for its size."""
-    return [name for name, data in CORPUS.items() if len(data) < 100_000][::7]
+    """Every twelfth document, and none that takes long for its size."""
+    return [name for name, data in CORPUS.items() if len(data) < 100_000][::12]
 
 
 def test_hostile_catalogs_come_back_whole() -> None:
@@ -504,7 +521,7 @@ def test_hostile_catalogs_come_back_whole() -> None:
         document, _, _ = again(catalog)
         OFFICIAL.validate(document)
         tried += 1
-    assert tried > 100
+    assert tried > 60
 
 
 # --- names
@@ -579,15 +596,15 @@ def test_a_file_is_replaced_whole_and_keeps_its_mode_and_its_links(tmp_path: Pat
     assert new.stat().st_mode == reference.stat().st_mode
 
 
-@pytest.mark.parametrize("fails", ["fdopen", "fsync", "replace"])
+@pytest.mark.parametrize("fails", ["open", "fsync", "chmod", "replace"])
 def test_nothing_half_written_stays(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fails: str) -> None:
     def full(*_: object) -> None:
         raise OSError(28, "No space left on device")
 
     file = tmp_path / "flows.json"
     file.write_text("before")
-    monkeypatch.setattr({"fdopen": os, "fsync": os, "replace": Path}[fails], fails, full)
-    with pytest.raises(OSError, match="No space left") as raised:
+    with monkeypatch.context() as patched, pytest.raises(OSError, match="No space left") as raised:
+        patched.setattr(os if fails == "fsync" else Path, fails, full)
         parse(actions(f={})).save(file)
     assert raised.value.filename == str(file)
     assert [(each.name, each.read_text()) for each in tmp_path.iterdir()] == [("flows.json", "before")]

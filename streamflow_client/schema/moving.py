@@ -18,6 +18,8 @@ from typing import Any, Final
 from urllib.parse import quote
 
 from ..jsonvalues import is_list, is_object
+from ..text import shown
+from .broken import BrokenSchema
 from .refs import step, tokens
 
 __all__ = ["HOLD_SCHEMAS", "Follow", "Move", "Unmovable", "moved", "way"]
@@ -78,7 +80,7 @@ def moved(value: Any, place: str, move: Move) -> Json | bool:
     if isinstance(value, bool):
         return value
     if not is_object(value):
-        raise Unmovable(f"#{place} is no schema")
+        raise Unmovable(f"{shown('#' + place)} is no schema")
     plain = _without_old_bounds(_sensible(_counting(value, old=move.old), place, move))
     written = {_renamed(word, value): _part(word, item, place, move) for word, item in plain.items()}
     return _with_null(_with_items(written, value))
@@ -223,13 +225,18 @@ def _reference(pointer: str) -> str:
 
 
 def _discriminator(value: Json, place: str, move: Move) -> Json:
-    """Its mapping names schemas, too; some only by their names."""
+    """Its mapping names schemas, too, some by their names alone. What leads nowhere says nothing."""
     mapping = value.get("mapping")
-    if not is_object(mapping):
-        return {word: item for word, item in value.items() if word != "mapping"}
-    refs = {key: ref for key, ref in mapping.items() if isinstance(ref, str)}
-    led = {key: _reference(move.follow(ref, place)) if "#" in ref else ref for key, ref in refs.items()}
-    return {**value, "mapping": led}
+    led: Json = {}
+    for key, ref in mapping.items() if is_object(mapping) else ():
+        try:
+            if not isinstance(ref, str):
+                raise Unmovable
+            led[key] = _reference(move.follow(ref, place)) if "#" in ref else ref
+        except (Unmovable, BrokenSchema):
+            move.dropped.append(step("#" + place, "discriminator", "mapping", key))
+    rest = {word: item for word, item in value.items() if word != "mapping"}
+    return {**rest, "mapping": led} if led else rest
 
 
 def _renamed(word: str, schema: Json) -> str:

@@ -118,7 +118,7 @@ class _Parts:
             try:
                 read_types(schema, name=_class(part))
             except BrokenSchema as broken:
-                yield part, f"it is broken, {broken}"
+                yield part, shown(f"it is broken, {broken}", 300)
 
     def warnings(self) -> Iterator[str]:
         for (name, role), why in self.as_text.items():
@@ -158,7 +158,7 @@ class _Parts:
                 self.dropped[part] = components.dropped
                 return placed
             except (Unmovable, BrokenSchema) as reason:
-                self.as_text[part] = str(reason)
+                self.as_text[part] = shown(str(reason))
         return _as_text(schema, self.as_text[part])
 
 
@@ -213,13 +213,12 @@ class _Components:
         if _nesting(schema.value) > MAX_NESTING:
             raise Unmovable(f"it is nested more than {MAX_NESTING} levels deep")
         self.dropped = []
-        before = dict(self.written), dict(self._homes)
+        before = len(self.written), len(self._homes)
         try:
             placed = self._placed(schema, Document(schema), name)
             self._write_waiting()
         except (Unmovable, BrokenSchema):
-            self.written, self._homes = before
-            self._waiting.clear()
+            self._forget(*before)
             raise
         return placed
 
@@ -240,6 +239,14 @@ class _Components:
 
     def _moved(self, schema: Schema, follow: Follow, *, old: bool = False) -> Json | bool:
         return moved(schema.value, schema.pointer, Move(follow, old, self.dropped))
+
+    def _forget(self, written: int, homes: int) -> None:
+        """What was added since there were so many."""
+        while len(self.written) > written:
+            self.written.popitem()
+        while len(self._homes) > homes:
+            self._homes.popitem()
+        self._waiting.clear()
 
     def _own_key(self, schema: Schema, name: str) -> str:
         """Once it has a name among components, it keeps it."""
@@ -322,7 +329,7 @@ def _nesting(value: Any) -> int:
 def _as_text(schema: Schema, why: str) -> Json:
     root = _pruned(schema)
     return {
-        "description": f"Any value, as far as OpenAPI can say. {why}",
+        "description": f"Any value, as far as OpenAPI can say: {why}",
         TEXT: json.dumps(root, ensure_ascii=False, separators=(",", ":")),
         **({AT: schema.pointer} if schema.pointer else {}),
     }
@@ -503,12 +510,10 @@ def _free_key(name: str, taken: Mapping[str, Any]) -> str:
 
 def _pretty(document: Json) -> str:
     """What cannot be seen is escaped: who reviews a file may trust what it shows."""
-    text = json.dumps(document, ensure_ascii=False, allow_nan=False, indent=2) + "\n"
-    return text if text.replace("\n", "").isprintable() else "".join(map(_seen, text))
+    text = json.dumps(document, ensure_ascii=False, allow_nan=False, indent=2)
+    return "".join(f"{line if line.isprintable() else _escaped(line)}\n" for line in text.split("\n"))
 
 
-def _seen(character: str) -> str:
-    if character == "\n" or character.isprintable():
-        return character
-    units = character.encode("utf-16-be").hex()
-    return "".join(rf"\u{units[start : start + 4]}" for start in range(0, len(units), 4))
+def _escaped(line: str) -> str:
+    units = (c if c.isprintable() else c.encode("utf-16-be").hex() for c in line)
+    return "".join(unit if len(unit) == 1 else re.sub("(.{4})", r"\\u\1", unit) for unit in units)
