@@ -31,7 +31,7 @@ def file(**chunks: Any) -> Catalog:
         if chunk is not None:
             content = document["paths"][f"/{name}"]["post"]["responses"]["200"]["content"]
             data = content["text/event-stream"]["itemSchema"]["properties"]["data"]
-            data["contentSchema"]["oneOf"][0]["properties"]["message"] = chunk
+            data["contentSchema"]["anyOf"][0]["properties"]["message"] = chunk
     return Catalog.parse(json.dumps(document), source="file")
 
 
@@ -135,7 +135,7 @@ def test_declared_chunks_may_refer_to_components() -> None:
     }
     content = document["paths"]["/menu"]["post"]["responses"]["200"]["content"]
     chunk = {"anyOf": [{"$ref": "#/components/schemas/MenuOutput"}, {"$ref": "#/components/schemas/Mine"}]}
-    message = content["text/event-stream"]["itemSchema"]["properties"]["data"]["contentSchema"]["oneOf"][0]
+    message = content["text/event-stream"]["itemSchema"]["properties"]["data"]["contentSchema"]["anyOf"][0]
     message["properties"]["message"] = chunk
     before = Catalog.parse(json.dumps(document), source="file")
     text = saved(flows.values(), kept=merged(flows, before, {}).kept).text

@@ -81,7 +81,7 @@ def saved(
     ordered = sorted(flows, key=lambda flow: flow.name)
     warnings = [_left_out(flow) for flow in ordered if flow.name.startswith("/")]
     parts = _Parts([flow for flow in ordered if not flow.name.startswith("/")], kept or {})
-    parts.as_text.update(parts.unreadable())
+    parts.read()
     text = parts.written(info)
     if differing := parts.differing(text):
         parts.as_text.update(differing)
@@ -98,12 +98,14 @@ class _Parts:
     """What is to be written.
 
     Attributes:
+        types: what the schemas mean.
         as_text: which schemas OpenAPI cannot hold, and why.
         dropped: places of keywords that say nothing to anybody.
     """
 
     flows: list[FlowSpec]
     kept: Mapping[str, Schema]
+    types: dict[Part, Types] = field(default_factory=dict[Part, Types])
     as_text: dict[Part, str] = field(default_factory=dict[Part, str])
     dropped: dict[Part, list[str]] = field(default_factory=dict[Part, list[str]])
 
@@ -113,12 +115,13 @@ class _Parts:
                 if schema is not None:
                     yield (flow.name, role), schema
 
-    def unreadable(self) -> Iterator[tuple[Part, str]]:
+    def read(self) -> None:
+        """What the schemas mean; the broken ones will be texts."""
         for part, schema in self.told():
             try:
-                read_types(schema, name=_class(part))
+                self.types[part] = _types(schema, part)
             except BrokenSchema as broken:
-                yield part, shown(f"it is broken, {broken}", 300)
+                self.as_text[part] = shown(f"it is broken, {broken}", 300)
 
     def warnings(self) -> Iterator[str]:
         for (name, role), why in self.as_text.items():
@@ -128,15 +131,21 @@ class _Parts:
                 what = f"flow {shown(repr(name), 100)}: its {role} schema"
                 yield f"{what} is written without what makes no sense: {shown(', '.join(places))}"
 
-    def differing(self, text: str) -> Iterator[tuple[Part, str]] | dict[Part, str]:
+    def differing(self, text: str) -> dict[Part, str]:
         """The schemas that do not mean the same when they are read from the document."""
         found = read_openapi(read_json(text), source="")
         again = {flow.name: dict(_schemas(flow)) for flow in found if not isinstance(flow, str)}
         return {
             part: "its classes or types would differ"
-            for part, schema in self.told()
-            if part not in self.as_text and not _same(schema, again[part[0]][part[1]], _class(part))
+            for part, _ in self.told()
+            if part not in self.as_text and not self._same(part, again[part[0]][part[1]])
         }
+
+    def _same(self, part: Part, other: Schema | None) -> bool:
+        try:
+            return other is not None and _types(other, part) == self.types[part]
+        except BrokenSchema:
+            return False
 
     def written(self, info: Mapping[str, Any] | None) -> str:
         """Raises: TooLarge."""
@@ -170,22 +179,12 @@ def _class(part: Part) -> str:
     return class_name(f"{part[0]} {part[1]}")
 
 
-# whether it is the same
-
-
-def _same(schema: Schema, other: Schema | None, name: str) -> bool:
-    try:
-        return other is not None and _types(schema, name) == _types(other, name)
-    except BrokenSchema:
-        return False
-
-
 _PLACE: Final = re.compile(r".*?: (?=`|the names )", re.DOTALL)
 
 
-def _types(schema: Schema, name: str) -> Types:
+def _types(schema: Schema, part: Part) -> Types:
     """Warnings without the places that they speak of. Raises: BrokenSchema."""
-    types = read_types(schema, name=name)
+    types = read_types(schema, name=_class(part))
     return replace(types, warnings=tuple(_PLACE.sub("", warning, count=1) for warning in types.warnings))
 
 
@@ -422,8 +421,10 @@ def _is_info(word: str, value: Any) -> bool:
 def _operation(flow: FlowSpec, id_: str, places: Mapping[Part, Json | bool], failed: Json) -> Json:
     data, chunk, output = (places.get((flow.name, role), _NOT_TOLD) for role in ("input", "chunk", "output"))
     result = _envelope("result", output)
+    if output is _NOT_TOLD:  # JavaScript leaves out what is undefined
+        del result["required"]
     body = _envelope("data", data) | {"additionalProperties": False}  # some servers refuse more
-    frames = {"oneOf": [_envelope("message", chunk), result, failed]}
+    frames = {"anyOf": [_envelope("message", chunk), result, failed]}
     payload = {"type": "string", "contentMediaType": "application/json", "contentSchema": frames}
     content = {
         "application/json": {"schema": result},
