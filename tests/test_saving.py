@@ -227,6 +227,7 @@ def test_components_keep_their_names_and_only_needed_ones_are_written() -> None:
     assert chunk.value == {"type": "integer", "title": "Message"}
 
 
+NAN = float("nan")
 A_DISH = {
     "type": "object",
     "properties": {"name": {"type": "string"}, "of": {"$ref": "#/components/schemas/Dish"}},
@@ -236,7 +237,7 @@ A_DISH = {
 def openapi(data: Any, **components: Any) -> Json:
     return {
         "openapi": "3.1.0",
-        "info": {"title": "Menus", "version": "7", "license": 5, "x-ours": 1, "made": "up"},
+        "info": {"title": "Menus", "version": "7", "license": 5, "x-ours": 1, "made": "up", "x-nan": NAN},
         "components": {"schemas": components},
         "paths": {
             "/menu": {
@@ -288,6 +289,16 @@ def test_other_documents(data: Any, components: Any, written: set[str]) -> None:
     document, _, _ = again(parse(openapi(data, **components)))
     check_valid(document)
     assert set(document["components"]["schemas"]) - {"Failure", "FailureFrame"} == written
+
+
+def test_a_component_that_others_refer_to_keeps_its_name() -> None:
+    document, _, _ = again(parse(actions(a=TREE, menu=TREE)))
+    operation = document["paths"]["/a"]["post"]
+    body_ = operation["requestBody"]["content"]["application/json"]["schema"]
+    body_["properties"]["data"] = {"$ref": "#/components/schemas/MenuInput"}  # by hand
+    made, _, warnings = again(parse(document))
+    assert warnings == ()
+    assert set(made["components"]["schemas"]) == set(document["components"]["schemas"]) - {"AInput"}
 
 
 # --- schemas

@@ -22,7 +22,7 @@ from ..text import shown
 from .broken import BrokenSchema
 from .refs import step, tokens
 
-__all__ = ["HOLD_SCHEMAS", "Follow", "Move", "Unmovable", "moved", "way"]
+__all__ = ["HOLD_SCHEMAS", "Follow", "Move", "Unmovable", "is_plain", "moved", "way"]
 
 ONE: Final = frozenset(
     {"not", "if", "then", "else", "items", "additionalItems", "contains", "unevaluatedItems"}
@@ -133,10 +133,10 @@ def _sensible(schema: Json, place: str, move: Move) -> Json:
 def _is_valid(word: str, value: Any) -> bool:
     """Whether OpenAPI's dialect allows the value, and JSON can say it."""
     check = _CHECKS.get(word)
-    return (word in HOLD_SCHEMAS or _is_plain(value)) and (check is None or check(value))
+    return (word in HOLD_SCHEMAS or is_plain(value)) and (check is None or check(value))
 
 
-def _is_plain(value: Any) -> bool:
+def is_plain(value: Any) -> bool:
     """Whether JSON can say it: parsers take NaN for a number, and 1e999 for infinity."""
     waiting = [value]
     while waiting:
