@@ -291,6 +291,35 @@ def test_other_documents(data: Any, components: Any, written: set[str]) -> None:
     assert set(document["components"]["schemas"]) - {"Failure", "FailureFrame"} == written
 
 
+def test_several_frames_with_chunks() -> None:
+    document = openapi({})
+    dish = {"type": "object", "properties": {"of": {"type": "object", "properties": {"name": {}}}}}
+    frames = [envelope("message", dish), envelope("message", {"type": "string"}), envelope("result", True)]
+    responses = document["paths"]["/menu"]["post"]["responses"]
+    responses["200"]["content"] = {"text/event-stream": {"itemSchema": {"oneOf": frames}}}
+    _, reread, warnings = again(parse(document))
+    types = types_of(reread["menu"], "chunk")
+    assert isinstance(types, Types)
+    assert set(types.definitions) == {"PropertiesMessage", "PropertiesOf"}
+    assert warnings == (
+        "flow 'menu': its chunk schema is written as a text: its classes or types would differ",
+    )
+
+
+def test_names_within_references_are_decoded() -> None:
+    things = {name: {"type": "object", "properties": {name: {}}} for name in ("Foo Bar", "Egg")}
+    members = [{"title": "", "$ref": "#/$defs/Foo%20Bar"}, {"title": "", "$ref": "#/$defs/Egg"}]
+    both = {"properties": {"a": {"anyOf": members}}, "$defs": things}
+    told = {
+        "properties": {"a": {"anyOf": [{**m, "minProperties": 1, "properties": {"b": {}}} for m in members]}}
+    }
+    _, reread, warnings = again(parse(actions(f=both, g={**told, "$defs": things})))
+    assert warnings == ()
+    types = types_of(reread["g"], "input")
+    assert isinstance(types, Types)
+    assert {"GInput", "GInputAFooBar", "GInputAEgg"} == set(types.definitions)
+
+
 def test_a_component_that_others_refer_to_keeps_its_name() -> None:
     document, _, _ = again(parse(actions(a=TREE, menu=TREE)))
     operation = document["paths"]["/a"]["post"]
