@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import signal
+import subprocess
+import sys
 from collections.abc import Callable
 from itertools import count
 from pathlib import Path
@@ -252,3 +255,23 @@ def test_usage(cli: Cli, words: tuple[str, ...], told: str) -> None:
     ended = cli("pull", *words)
     assert ended.code == ExitCode.USAGE
     assert told in ended.told
+
+
+def test_too_many_flows_for_a_file(pull: Pull, file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("streamflow_client.schema.saving.SIZE_LIMIT", 1000)
+    ended = pull("-o", str(file))
+    assert ended.code == ExitCode.NOT_DISCOVERED
+    assert "could not be read again" in ended.err
+    assert not file.exists()
+
+
+def test_ctrl_c_leaves_the_file(stub: StubServer, file: Path) -> None:
+    """The flow is cancelled, and nothing is written."""
+    words = ["pull", stub.url, "--catalog", f"{stub.url}/api/actions", "-o", str(file), "--sample", "endless"]
+    command = [sys.executable, "-W", "error", "-m", "streamflow_client", *words]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as running:
+        stub.wait_until(lambda: any(run.flow == "endless" for run in stub.runs), 20)
+        running.send_signal(signal.SIGINT)
+        _, told = running.communicate(timeout=20)
+    assert (running.returncode, told) == (ExitCode.CTRL_C, "cancelled\n")
+    assert not file.exists()
