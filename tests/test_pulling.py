@@ -163,16 +163,21 @@ def test_what_is_known_is_not_called_for(pull: Pull, cli: Cli, stub: StubServer,
     assert runs(stub) == 0
 
 
-def test_title_and_flows_that_are_gone(pull: Pull, file: Path) -> None:
+def test_what_else_the_file_says_and_flows_that_are_gone(pull: Pull, file: Path) -> None:
     pull("-o", str(file))
     document = json.loads(file.read_text("utf-8"))
     document["info"] |= {"title": "Mine", "description": "By hand."}
+    others = {"servers": [{"url": "https://flows.example"}], "security": [{"token": []}]}
+    document |= others
+    document["components"]["securitySchemes"] = {"token": {"type": "http", "scheme": "bearer"}}
     document["paths"]["/old"] = document["paths"]["/menu"]
     file.write_text(json.dumps(document), "utf-8")
     ended = pull("-o", str(file))
     assert "warning: flow 'old' is gone from the server, and so from the file" in ended.err
     again = json.loads(file.read_text("utf-8"))
     assert "/old" not in again["paths"]
+    assert again | others == again
+    assert again["components"]["securitySchemes"] == document["components"]["securitySchemes"]
     assert (again["info"]["title"], again["info"]["description"]) == ("Mine", "By hand.")
 
 

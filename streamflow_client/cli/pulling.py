@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 from time import monotonic
 from typing import Any
 
@@ -16,6 +17,7 @@ from ..errors import DiscoveryError
 from ..schema.catalog import Catalog
 from ..schema.document import SIZE_LIMIT, read_json
 from ..schema.files import check_place, read_file, write_file
+from ..schema.flowspec import FlowSpec
 from ..schema.infer import NOTHING, Seen, both, seen
 from ..schema.merging import Merged, merged, other_operations, why_not_learnt
 from ..schema.saving import Saved, TooLarge, saved
@@ -46,24 +48,32 @@ def pull(server: Server, file: str, samples: Sequence[str]) -> None:
     signals = Interruptions()
     with signals.taken(), open_client(server) as client, warnings_told(of_catalogs=True):
         catalog = client.discover()
-        before = None if file == STDOUT else _before(file)
-        known: Mapping[str, Any] = {} if before is None else before
+        before = _Before() if file == STDOUT else _before(file)
         learnt: dict[str, Seen] = {}
         for name, given in (_sample(catalog, word) for word in samples):
-            why = why_not_learnt(catalog[name], known)
+            why = why_not_learnt(catalog[name], before.flows)
             if why is not None:
                 complain(f"flow {name!r} is not called for a sample: {why}", "warning: ", "yellow")
                 continue
             flow = client.flows[name].with_options(timeout=time_left(server.timeout, begun))
             learnt[name] = both(learnt.get(name, NOTHING), _learnt(flow, given, signals))
-        result = merged(catalog, known, learnt)
+        result = merged(catalog, before.flows, learnt)
         document = _document(catalog, before, result)
     _write(file, document)
     _tell(file, catalog, result, document)
 
 
-def _before(file: str) -> Catalog | None:
-    """The flows of the file that is there.
+@dataclass(frozen=True, slots=True)
+class _Before:
+    """What a file said that was pulled before; nothing, where there was none."""
+
+    flows: Mapping[str, FlowSpec] = field(default_factory=dict[str, FlowSpec])
+    info: Mapping[str, Any] | None = None
+    document: Mapping[str, Any] = field(default_factory=dict[str, Any])
+
+
+def _before(file: str) -> _Before:
+    """What the file says that is there.
 
     Raises:
         DiscoveryError: it is something else, and stays.
@@ -74,20 +84,21 @@ def _before(file: str) -> Catalog | None:
         try:
             data = read_file(file, SIZE_LIMIT)
         except FileNotFoundError:
-            return None
+            return _Before()
     if not data:
-        return None
+        return _Before()
     try:
         catalog = Catalog.parse(data, source=file)
     except DiscoveryError as error:
         raise DiscoveryError(f"{error.message}; the file stays as it is") from None
-    others = other_operations(read_json(data), catalog)
+    document: Any = read_json(data)
+    others = other_operations(document, catalog)
     if catalog.info is None or others:
         what = shown(", ".join(others)) if others else "no OpenAPI document"
         raise DiscoveryError(
             f"{shown(file)} holds what was not pulled ({what}) and would be lost: give another file"
         )
-    return catalog
+    return _Before(catalog, catalog.info, document)
 
 
 def _sample(catalog: Catalog, word: str) -> tuple[str, Any]:
@@ -111,10 +122,10 @@ def _learnt(flow: DiscoveredFlow, given: Any, signals: Interruptions) -> Seen:
     return learnt
 
 
-def _document(catalog: Catalog, before: Catalog | None, result: Merged) -> Saved:
-    info = catalog.info if before is None else before.info
+def _document(catalog: Catalog, before: _Before, result: Merged) -> Saved:
+    info = catalog.info if before.info is None else before.info
     try:
-        return saved(catalog.values(), info=info, kept=result.kept)
+        return saved(catalog.values(), info=info, kept=result.kept, around=before.document)
     except TooLarge as error:
         raise DiscoveryError(str(error)) from None
 

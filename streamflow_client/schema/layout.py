@@ -30,6 +30,8 @@ Part: TypeAlias = tuple[str, Role]
 
 Json = dict[str, Any]
 
+_OURS: Final = frozenset({"openapi", "info", "paths", "components"})
+_OUR_COMPONENTS: Final = frozenset({"responses", "schemas"})
 _DEFAULT_INFO: Final = {"title": "Flows", "version": "1"}
 _TOLD_INFO: Final = ("title", "summary", "description", "termsOfService", "contact", "license", "version")
 
@@ -39,27 +41,35 @@ def document(
     places: Mapping[Part, Json | bool],
     schemas: Mapping[str, Any],
     info: Mapping[str, Any] | None,
+    around: Mapping[str, Any],
 ) -> Json:
     """The whole document, of what is written for the schemas that are told, and of the components."""
     failure, frame = (_free_key(name, schemas) for name in ("Failure", "FailureFrame"))
-    failed = {"$ref": f"#{COMPONENTS}/{failure}"}
+    failed, failed_frame = ({"$ref": f"#{COMPONENTS}/{key}"} for key in (failure, frame))
     schemas = {**schemas, failure: _FAILURE, frame: _envelope("error", failed)}
     ids = _operation_ids(flow.name for flow in flows)
-    frame_reference = {"$ref": f"#{COMPONENTS}/{frame}"}
     return {
         "openapi": "3.2.0",
         "info": _info(info),
+        **_others(around, _OURS),
         "paths": {
-            _path(flow.name): {"post": _operation(flow, ids[flow.name], places, frame_reference)}
+            _path(flow.name): {"post": _operation(flow, ids[flow.name], places, failed_frame)}
             for flow in flows
         },
         "components": {
+            **_others(around.get("components"), _OUR_COMPONENTS),
             "responses": {
-                name: _failed(statuses, failed, frame_reference) for name, statuses in _FAILURES.items()
+                name: _failed(statuses, failed, failed_frame) for name, statuses in _FAILURES.items()
             },
             "schemas": dict(sorted(schemas.items())),
         },
     }
+
+
+def _others(parts: Any, ours: frozenset[str]) -> Json:
+    """What somebody else wrote, as it is."""
+    said = parts.items() if is_object(parts) else ()
+    return {word: value for word, value in said if word not in ours and is_plain(value)}
 
 
 def _info(said: Mapping[str, Any] | None) -> Json:

@@ -47,6 +47,7 @@ def saved(
     *,
     info: Mapping[str, Any] | None = None,
     kept: Mapping[str, Schema] | None = None,
+    around: Mapping[str, Any] | None = None,
 ) -> Saved:
     """The flows as a document. Those of one catalog, for names are unique.
 
@@ -54,18 +55,21 @@ def saved(
         info: of the document, as OpenAPI has it; what makes no sense in it is left out.
         kept: chunk schemas from elsewhere, by flow. Components of the flows that have the same name as theirs
             are taken for theirs.
+        around: a document of which all stays that does not speak of flows, such as `servers` and `security`.
 
     Raises:
         TooLarge: more than 32 MiB, which nobody would read.
     """
     ordered = sorted(flows, key=lambda flow: flow.name)
     warnings = [_left_out(flow) for flow in ordered if flow.name.startswith("/")]
-    parts = _Parts([flow for flow in ordered if not flow.name.startswith("/")], kept or {})
+    parts = _Parts(
+        [flow for flow in ordered if not flow.name.startswith("/")], kept or {}, info, around or {}
+    )
     parts.read()
-    text = parts.written(info)
+    text = parts.written()
     if differing := parts.differing(text):
         parts.as_text.update(differing)
-        text = parts.written(info)
+        text = parts.written()
     return Saved(text, (*warnings, *parts.warnings()))
 
 
@@ -85,6 +89,8 @@ class _Parts:
 
     flows: list[FlowSpec]
     kept: Mapping[str, Schema]
+    info: Mapping[str, Any] | None
+    around: Mapping[str, Any]
     types: dict[Part, Types] = field(default_factory=dict[Part, Types])
     as_text: dict[Part, str] = field(default_factory=dict[Part, str])
     dropped: dict[Part, list[str]] = field(default_factory=dict[Part, list[str]])
@@ -127,13 +133,13 @@ class _Parts:
         except BrokenSchema:
             return False
 
-    def written(self, info: Mapping[str, Any] | None) -> str:
+    def written(self) -> str:
         """Raises: TooLarge."""
         components = Components([schema.root for _, schema in self.told()])
         places = {part: self._placed(part, schema, components) for part, schema in self.told()}
         for name, schema in sorted(self.kept.items()):
             places[name, "chunk"] = self._placed((name, "chunk"), schema, components)
-        text = pretty(document(self.flows, places, components.written, info))
+        text = pretty(document(self.flows, places, components.written, self.info, self.around))
         if len(text.encode()) > SIZE_LIMIT:
             raise TooLarge(
                 f"the document has more than {SIZE_LIMIT // 2**20} MiB, and could not be read again"
