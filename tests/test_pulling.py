@@ -235,6 +235,22 @@ def test_samples_that_fail_write_nothing(
     assert not file.exists()
 
 
+def test_what_is_refused_is_refused_before_a_flow_runs(pull: Pull, stub: StubServer, file: Path) -> None:
+    assert pull("-o", str(file), "--sample", "shout=a", "--sample", "nothing").code == ExitCode.NOT_DISCOVERED
+    pull("-o", str(file))
+    document = json.loads(file.read_bytes())
+    content = document["paths"]["/menu"]["post"]["responses"]["200"]["content"]
+    frames = content["text/event-stream"]["itemSchema"]["properties"]["data"]["contentSchema"]["anyOf"]
+    frames[0]["properties"]["message"] = {"type": "object", "properties": 5}
+    file.write_text(json.dumps(document), "utf-8")
+    before = file.read_bytes()
+    ended = pull("-o", str(file), "--sample", "shout=a")
+    assert ended.code == ExitCode.NOT_DISCOVERED
+    assert "the chunk schema that the file declares is broken" in ended.err
+    assert file.read_bytes() == before
+    assert runs(stub) == 0
+
+
 def test_a_sample_without_chunks(pull: Pull, file: Path) -> None:
     ended = pull("-o", str(file), "--sample", "quiet")
     assert ended.code == ExitCode.OK

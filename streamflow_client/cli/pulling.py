@@ -49,8 +49,10 @@ def pull(server: Server, file: str, samples: Sequence[str]) -> None:
     with signals.taken(), open_client(server) as client, warnings_told(of_catalogs=True):
         catalog = client.discover()
         before = _Before() if file == STDOUT else _before(file)
+        wanted = [_sample(catalog, word) for word in samples]
+        merged(catalog, before.flows, {})  # what would be refused is refused before a flow runs
         learnt: dict[str, Seen] = {}
-        for name, given in (_sample(catalog, word) for word in samples):
+        for name, given in wanted:
             why = why_not_learnt(catalog[name], before.flows)
             if why is not None:
                 complain(f"flow {name!r} is not called for a sample: {why}", "warning: ", "yellow")
@@ -94,7 +96,7 @@ def _before(file: str) -> _Before:
     document: Any = read_json(data)
     others = other_operations(document, catalog)
     if catalog.info is None or others:
-        what = shown(", ".join(others)) if others else "no OpenAPI document"
+        what = shown("; ".join([*others, *catalog.warnings])) if others else "no OpenAPI document"
         raise DiscoveryError(
             f"{shown(file)} holds what was not pulled ({what}) and would be lost: give another file"
         )
