@@ -22,7 +22,7 @@ ROOMS = (
     *("errors", "options", "flowdef", "ticket", "timeline", "text", "jsonvalues"),
     "notebook",
 )
-EXCEPTIONS = frozenset({"schema.files"})  # reads a file for `Catalog.load`, which imports it when it does
+EXCEPTIONS = frozenset({"schema.files"})  # files for `Catalog`, which imports it when it needs it
 
 THIRD_PARTY = frozenset({"pydantic", "pydantic_core", "annotated_types", "typing_extensions"})
 STANDARD = sys.stdlib_module_names | {"__future__"}
