@@ -41,6 +41,7 @@ TEXT: Final = "x-streamflow-text"
 AT: Final = "x-streamflow-at"
 INFERRED: Final = "x-streamflow-inferred"
 
+_EXTENSIONS: Final = frozenset({NOT_TOLD, INLINE, TEXT})
 _NOWHERE: Final = "/events"  # the place of a schema that no document holds
 
 _SUCCESS = ("200", "201", "202", "203", "2XX", "2xx", "default")
@@ -207,7 +208,9 @@ def _either(schemas: list[Schema]) -> Schema | None:
 
 def _meant(schema: Schema | None) -> Schema | None:
     """What a role of a flow is, where the file says more of it than OpenAPI can."""
-    said = schema.value if schema is not None and is_object(schema.value) else {}
+    if schema is None or not is_object(schema.value) or _EXTENSIONS.isdisjoint(schema.value):
+        return schema
+    said = schema.value
     if said.get(NOT_TOLD) is True and said.keys() <= {NOT_TOLD, "description"}:
         return None
     if TEXT in said:
