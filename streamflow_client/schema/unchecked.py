@@ -1,0 +1,300 @@
+"""Where two raw schemas differ in what the model of types cannot say.
+
+In: the schema that has to allow at least as much, and the one that has to allow no more. Out: the places
+where the first limits values by a keyword that the model leaves out, and the second does not do the same.
+Out of place here: all that the model says (`changes.py`).
+
+Raw schemas are taken as alike if they say the same at the same places, references followed, annotations
+passed over. What is within a place that has such a keyword has to be alike unless it is a field or an item
+of an object or a list that both describe plainly.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterator, Mapping
+from typing import Any, Final
+
+from ..jsonvalues import is_list, is_object
+from .broken import BrokenSchema
+from .keywords import UNCHECKED, UNCHECKED_FORMATS
+from .model import Schema, Types
+from .patterns import NoPattern, Patterns
+from .refs import Document, step
+from .shapes import KINDS
+from .values import identity
+from .within import TooMuch
+
+__all__ = ["untold"]
+
+MAX_STEPS: Final = 300_000
+"""Values of both documents that are compared, in one pair of schemas."""
+
+ANNOTATIONS: Final = frozenset(
+    {"title", "description", "default", "examples", "example", "deprecated", "readOnly", "writeOnly"}
+    | {"$schema", "$id", "$anchor", "$comment", "$defs", "definitions", "$vocabulary", "discriminator"}
+    | {"contentMediaType", "contentEncoding", "contentSchema", "xml", "externalDocs"}
+)
+"""Keywords that limit nothing themselves."""
+
+OPAQUE: Final = frozenset(UNCHECKED) | {
+    *("not", "then", "else", "minContains", "maxContains"),
+    *("patternProperties", "propertyNames", "minProperties", "maxProperties"),
+}
+"""Keywords that the model does not say, or not in all schemas."""
+
+NAMED: Final = frozenset(
+    {"properties", "patternProperties", "dependentSchemas", "dependentRequired", "dependencies"}
+)
+"""Keywords whose values are objects of names, not of keywords."""
+
+VALUES: Final = frozenset({"enum", "const", "required", "type"})
+_SETS: Final = frozenset({"enum", "required", "type"})
+
+
+def untold(inner: Schema, outer: Schema, outer_types: Types) -> list[tuple[str, str]]:
+    """Places, below the schemas, and the keyword there of which nothing can be told.
+
+    Args:
+        inner: what has to lie within the other: an old input, a new output.
+        outer: the other.
+
+    Raises:
+        TooMuch: the schemas are too large to compare.
+    """
+    side = _Side(outer)
+    if not outer_types.warnings and not side.has_unchecked_formats:
+        return []
+    return list(dict.fromkeys(_Walk(_Side(inner), side).found()))
+
+
+class _Side:
+    """A schema, and which of its parts hold what the model leaves out."""
+
+    def __init__(self, schema: Schema) -> None:
+        self._document = Document(schema)
+        self.root = schema.value
+        self._patterns = Patterns()
+        self.has_unchecked_formats = False
+        self._tainted = self._all_tainted()
+
+    def is_tainted(self, value: Any) -> bool:
+        """Whether a value is, or contains, or refers to, a schema with a keyword that is left out."""
+        return id(value) in self._tainted
+
+    def followed(self, value: Any) -> Any:
+        """What a schema means that is nothing but a reference."""
+        for _ in range(100):
+            if not is_object(value) or _keywords(value) != {"$ref"}:
+                break
+            value = self.target(value["$ref"])
+        return value
+
+    def target(self, ref: Any) -> Any:
+        """What a reference leads to; None: nothing."""
+        try:
+            return self._document.at(self._document.target(ref, "")) if isinstance(ref, str) else None
+        except BrokenSchema:
+            return None
+
+    def is_opaque(self, schema: Mapping[str, Any], word: str) -> bool:
+        """Whether a keyword of a schema is, or may be, left out of the model."""
+        value = schema[word]
+        if word == "format":
+            return isinstance(value, str) and value in UNCHECKED_FORMATS
+        if word == "pattern":
+            return not self._is_known_pattern(value)
+        if word == "type":
+            return not {*_values(word, value)} <= {*KINDS, "integer"}
+        return word in OPAQUE
+
+    def _is_known_pattern(self, pattern: Any) -> bool:
+        try:
+            self._patterns.rust(pattern)
+        except NoPattern:
+            return False
+        return True
+
+    def _all_tainted(self) -> set[int]:
+        users: dict[int, list[int]] = {}
+        tainted: list[int] = []
+        waiting: list[tuple[Any, bool]] = [(self.root, True)]
+        seen = {(id(self.root), True)}
+        while waiting:
+            value, is_schema = waiting.pop()
+            if is_schema and is_object(value) and self._has_opaque(value):
+                tainted.append(id(value))
+            for part, part_is_schema in self._parts(value, is_schema=is_schema):
+                users.setdefault(id(part), []).append(id(value))
+                if (id(part), part_is_schema) not in seen:
+                    seen.add((id(part), part_is_schema))
+                    waiting.append((part, part_is_schema))
+        return _reached(tainted, users)
+
+    def _has_opaque(self, schema: Mapping[str, Any]) -> bool:
+        opaque = [word for word in schema if self.is_opaque(schema, word)]
+        self.has_unchecked_formats |= "format" in opaque
+        return bool(opaque)
+
+    def _parts(self, value: Any, *, is_schema: bool) -> Iterator[tuple[Any, bool]]:
+        """The schemas in a value, and the one that it refers to; whether each is one, or names some."""
+        if is_list(value):
+            yield from ((part, True) for part in value)
+        elif is_object(value) and not is_schema:
+            yield from ((part, True) for part in value.values())
+        elif is_object(value):
+            for word in _keywords(value) - VALUES:
+                yield value[word], word not in NAMED
+            yield self.target(value.get("$ref")), True
+
+
+def _reached(start: list[int], users: Mapping[int, list[int]]) -> set[int]:
+    found, waiting = set(start), list(start)
+    while waiting:
+        for user in users.get(waiting.pop(), ()):
+            if user not in found:
+                found.add(user)
+                waiting.append(user)
+    return found
+
+
+class _Walk:
+    """Both schemas, downwards through fields and items."""
+
+    def __init__(self, inner: _Side, outer: _Side) -> None:
+        self._inner = inner
+        self._outer = outer
+        self._waiting = deque[tuple[str, Any, Any]]([("", inner.root, outer.root)])
+        self._left = MAX_STEPS
+
+    def found(self) -> Iterator[tuple[str, str]]:
+        seen: set[tuple[int, int]] = set()
+        while self._waiting:
+            path, inner, outer = self._waiting.popleft()
+            inner, outer = self._inner.followed(inner), self._outer.followed(outer)
+            if not self._outer.is_tainted(outer) or (id(inner), id(outer)) in seen:
+                continue
+            seen.add((id(inner), id(outer)))
+            if not self._alike(inner, outer):
+                yield from self._within(path, inner, outer)
+
+    def _within(self, path: str, inner: Any, outer: Any) -> Iterator[tuple[str, str]]:
+        plain = inner if is_object(inner) else {}
+        for word, value in outer.items():
+            if _is_annotation(word):
+                continue
+            if not self._outer.is_opaque(outer, word) and not self._outer.is_tainted(value):
+                continue
+            if word in plain and self._alike_word(word, plain[word], value):
+                continue
+            if not self._goes_down(path, word, plain, outer):
+                yield path, word
+
+    def _goes_down(self, path: str, word: str, inner: Mapping[str, Any], outer: Mapping[str, Any]) -> bool:
+        """Whether what a keyword of the outer schema says of parts is looked at part by part."""
+        if word == "properties":
+            return self._fields(path, inner, outer)
+        if word == "items" and is_object(outer["items"]) and is_object(inner.get("items")):
+            if "prefixItems" in inner or "prefixItems" in outer:
+                return False
+            self._waiting.append((step(path, "items"), inner["items"], outer["items"]))
+            return True
+        if word == "additionalProperties" and is_object(inner.get(word)):
+            if set(_fields_of(inner)) - set(_fields_of(outer)) or not _is_plain(inner):
+                return False
+            self._waiting.append((step(path, word), inner[word], outer[word]))
+            return True
+        return False
+
+    def _fields(self, path: str, inner: Mapping[str, Any], outer: Mapping[str, Any]) -> bool:
+        mine = _fields_of(inner)
+        for name, value in _fields_of(outer).items():
+            if not self._outer.is_tainted(value):
+                continue
+            if name in mine:
+                self._waiting.append((step(path, "properties", name), mine[name], value))
+            elif not _never_has(inner):
+                return False
+        return True
+
+    # likeness
+
+    def _alike_word(self, word: str, inner: Any, outer: Any) -> bool:
+        return self._alike({word: inner}, {word: outer})
+
+    def _alike(self, inner: Any, outer: Any) -> bool:
+        """Whether two raw schemas say the same."""
+        waiting: list[tuple[Any, Any, bool]] = [(inner, outer, True)]
+        seen: set[tuple[int, int, bool]] = set()
+        while waiting:
+            a, b, is_schema = waiting.pop()
+            if is_schema:
+                a, b = self._inner.followed(a), self._outer.followed(b)
+            if (id(a), id(b), is_schema) in seen:
+                continue
+            seen.add((id(a), id(b), is_schema))
+            parts = self._parts(a, b, is_schema=is_schema)
+            if parts is None:
+                return False
+            waiting += parts
+        return True
+
+    def _parts(self, a: Any, b: Any, *, is_schema: bool) -> list[tuple[Any, Any, bool]] | None:
+        """What in two values has to be alike for them to be; None: they are not."""
+        self._left -= 1
+        if self._left < 0:
+            raise TooMuch
+        if is_list(a) and is_list(b):
+            return [(*pair, True) for pair in zip(a, b, strict=True)] if len(a) == len(b) else None
+        if not is_object(a) or not is_object(b):
+            return [] if identity(a) == identity(b) else None
+        if not is_schema:
+            return [(a[name], b[name], True) for name in a] if a.keys() == b.keys() else None
+        if _keywords(a) != _keywords(b):
+            return None
+        return self._keyword_parts(a, b)
+
+    def _keyword_parts(
+        self, a: Mapping[str, Any], b: Mapping[str, Any]
+    ) -> list[tuple[Any, Any, bool]] | None:
+        parts: list[tuple[Any, Any, bool]] = []
+        for word in _keywords(a):
+            if word == "$ref":
+                parts.append((self._inner.target(a[word]), self._outer.target(b[word]), True))
+            elif word in VALUES:
+                if _values(word, a[word]) != _values(word, b[word]):
+                    return None
+            else:
+                parts.append((a[word], b[word], word not in NAMED))
+        return parts
+
+
+def _keywords(schema: Mapping[str, Any]) -> set[str]:
+    return {word for word in schema if not _is_annotation(word)}
+
+
+def _is_annotation(word: str) -> bool:
+    return word in ANNOTATIONS or word.startswith("x-")
+
+
+def _values(word: str, value: Any) -> Any:
+    """What has to be equal; the order of a set does not matter."""
+    if word in _SETS:
+        return frozenset(map(identity, value)) if is_list(value) else frozenset([identity(value)])
+    return identity(value)
+
+
+def _fields_of(schema: Mapping[str, Any]) -> Mapping[str, Any]:
+    fields = schema.get("properties")
+    return fields if is_object(fields) else {}
+
+
+def _is_plain(schema: Mapping[str, Any]) -> bool:
+    """Whether all that an object says of its fields stands under `properties` and `additionalProperties`."""
+    return OPAQUE.isdisjoint(schema) and {"allOf", "anyOf", "oneOf", "$ref"}.isdisjoint(schema)
+
+
+def _never_has(schema: Mapping[str, Any]) -> bool:
+    """Whether an object that does not name a field does not have it either, but for what it tolerates."""
+    extra = schema.get("additionalProperties", True)
+    return _is_plain(schema) and (extra is False or ("properties" in schema and extra in (True, {})))
