@@ -15,6 +15,7 @@ import typer
 
 from .. import __version__
 from .arguments import BadArgument, Server, read_call, read_headers, read_token
+from .checking import CHECK_CODES, NOT_COMPARED, Readers, check_code, check_server
 from .examining.probing import FlowCall
 from .examining.report import examine
 from .exits import MEANINGS, ExitCode
@@ -428,6 +429,83 @@ def generate_(
 
     ended = _ending_of(write, TextPrinter(alone=True))
     raise typer.Exit(ended or code)
+
+
+@app.command(epilog=CHECK_CODES)
+def check(
+    url: Annotated[
+        str | None, typer.Argument(metavar="URL", help="Where the server is: http://localhost:3400")
+    ] = None,
+    *,
+    catalog: Annotated[
+        str, typer.Option("--catalog", metavar="FILE", help="The catalog that programs were built on.")
+    ],
+    local: Local = False,
+    app: App = None,
+    as_json: Annotated[
+        bool,
+        typer.Option(
+            "--json",
+            help='For programs, one JSON document: {"url":…, "catalog":…, "differences":[{"flow":…,'
+            ' "role":"flow"|"input"|"chunk"|"output", "severity":"compatible"|"breaking", "rule":…,'
+            ' "path":…, "message":…}, …], "breaking":0}.',
+        ),
+    ] = False,
+    github: Annotated[
+        bool, typer.Option("--github", help="For GitHub Actions, annotations of the catalog file.")
+    ] = False,
+    header: Headers = None,
+    auth: Token = None,
+    timeout: Annotated[
+        float | None, typer.Option(metavar="SECONDS", help="For each document that is asked for.")
+    ] = None,
+) -> None:
+    """Compare a server with the catalog file that programs were built on, for CI.
+
+    Each difference is compatible, breaking for input, or breaking for chunks or output.
+
+    Examples:
+
+    streamflow-client check http://localhost:3400 --catalog flows.openapi.json
+
+    streamflow-client check http://localhost:3400 --catalog flows.openapi.json --github
+    """
+    prepare_stdout(for_programs=as_json or github)
+    code = NOT_COMPARED
+
+    def compare() -> None:
+        nonlocal code
+        if as_json and github:
+            raise BadArgument("give --json or --github, not both")
+        server = _server_or_local(url, header, auth, timeout, local=local, app=app)
+        readers: Readers = "programs" if as_json else "github" if github else "people"
+        code = check_server(server, catalog, readers)
+
+    try:
+        ended = _ending_of(compare, JsonPrinter() if as_json else TextPrinter(alone=True))
+    except (typer.BadParameter, KeyboardInterrupt):
+        raise
+    except Exception as error:  # noqa: BLE001 - the code 1 of unexpected errors means here that something breaks
+        complain(f"{type(error).__name__}: {error}", "unexpected error: ")
+        raise typer.Exit(NOT_COMPARED) from None
+    raise typer.Exit(check_code(ended, code))
+
+
+def _server_or_local(
+    url: str | None,
+    header: list[str] | None,
+    auth: str | None,
+    timeout: float | None,
+    *,
+    local: bool,
+    app: str | None,
+) -> Server:
+    """Raises: BadArgument."""
+    if local or app is not None:
+        return _local_server(app, timeout, url or header)
+    if url is None:
+        raise BadArgument("give the server's URL, or --local")
+    return _server(url, header, auth, timeout, None)
 
 
 def _server(

@@ -27,6 +27,8 @@ from .openapi import read_openapi
 if TYPE_CHECKING:
     from os import PathLike
 
+    from .compare import Difference
+
 __all__ = ["Catalog", "FlowSpec"]
 
 log = logging.getLogger("streamflow_client.discovery")
@@ -142,6 +144,19 @@ class Catalog(Mapping[str, FlowSpec]):
         document = self._origin.document
         info = document.get("info") if is_object(document) and "openapi" in document else None
         return MappingProxyType(info) if is_object(info) else None
+
+    def differences(self, server: Catalog) -> tuple[Difference, ...]:
+        """What differs between this catalog, which programs were built on, and what a server describes now.
+
+        Empty where nothing does. A difference is `"breaking"` where the server may refuse what such programs
+        send, or may send what they do not expect; docs/contract.md has all rules.
+
+        Args:
+            server: as `client.discover()` gives it.
+        """
+        from .compare import differences  # what reads schemas is imported with the first use
+
+        return differences(self, server)
 
     def __getitem__(self, name: str) -> FlowSpec:
         """Raises: UnknownFlowError: no flow of that name."""

@@ -245,14 +245,14 @@ def _whole(pair: _Pair, effects: Effects) -> Iterator[Change]:
     rule = _WHOLE[effects]
     old, new = _type(pair.old), _type(pair.new)
     if old == new:
-        verbs = {
-            "type-widened": "allows more",
-            "type-narrowed": "allows less",
-            "type-changed": "allows others",
-        }
-        yield Change(rule, pair.path, f"{old} {verbs[rule]} than it did")
+        verbs = {"type-widened": "more", "type-narrowed": "less", "type-changed": "other things"}
+        yield Change(rule, pair.path, f"it allows {verbs[rule]} than it did, within {new}")
     else:
-        yield Change(rule, pair.path, f"{old} became {new}")
+        yield _became(rule, pair.path, pair.old, pair.new)
+
+
+def _became(rule: str, path: str, old: Type, new: Type) -> Change:
+    return Change(rule, path, f"it was {_type(old)}, and is {_type(new)} now")
 
 
 _EFFECTS: Final[dict[str, Effects]] = {
@@ -269,7 +269,7 @@ _WHOLE: Final[dict[Effects, str]] = {
 
 
 def _type(type_: Type) -> str:
-    return shown(annotation(type_), _SHOWN)
+    return f"`{shown(annotation(type_), _SHOWN)}`"
 
 
 def _name(name: str) -> str:
@@ -302,7 +302,7 @@ def _by_identity(type_: Type) -> dict[Any, Any]:
 def _number(path: str, old: Integer | Number, new: Integer | Number) -> Iterator[Change]:
     if type(old) is not type(new):
         rule = "type-widened" if isinstance(new, Number) else "type-narrowed"
-        yield Change(rule, path, f"{_type(old)} became {_type(new)}")
+        yield _became(rule, path, old, new)
     if (old.ge, old.gt) != (new.ge, new.gt):
         yield _bound(path, "lower", (old.ge, old.gt), (new.ge, new.gt), narrower=lower(new) > lower(old))
     if (old.le, old.lt) != (new.le, new.lt):
