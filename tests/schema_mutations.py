@@ -170,7 +170,10 @@ CHANGES: list[tuple[Callable[[Json, One], None], Callable[[Json], bool]]] = [
     (_put("additionalProperties", False, True, {"type": "integer"}, {}), _of_type("object")),
     (_put("patternProperties", {"^a": {"type": "integer"}}), _of_type("object")),
     (_put("minProperties", 0, 1, 2), _of_type("object")),
-    (_put("propertyNames", {"maxLength": 1}, {"pattern": "^[a-c]"}, {"not": {"const": "a"}}), _of_type("object")),
+    (
+        _put("propertyNames", {"maxLength": 1}, {"pattern": "^[a-c]"}, {"not": {"const": "a"}}),
+        _of_type("object"),
+    ),
     (_add_field, _is_object),
     (_drop_field, _is_object),
     (_flip_required, _is_object),

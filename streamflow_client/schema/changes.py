@@ -14,7 +14,7 @@ Where a definition is used many times, the first place stands for all.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain
 from typing import Any, Final, TypeVar
@@ -172,32 +172,23 @@ class _Walk:
     # unions
 
     def _union(self, pair: _Pair) -> Iterator[Change | _Pair]:
-        olds, news = self._members(pair.old, self._old), self._members(pair.new, self._new)
-        if ("null" in olds) != ("null" in news):
-            yield _null(pair.path, added="null" in news)
-        for key in [key for key in olds if key in news and key != "null"]:
-            yield _Pair(pair.path, olds.pop(key), news.pop(key))
-        left = [key for key in olds if key != "null"], [key for key in news if key != "null"]
-        if len(left[0]) == len(left[1]) == 1:
-            yield _Pair(pair.path, olds.pop(left[0][0]), news.pop(left[1][0]))
+        olds = list(_flat(pair.old, self._old))
+        news = list(_flat(pair.new, self._new))
+        if (Null() in olds) != (Null() in news):
+            yield _null(pair.path, added=Null() in news)
+        olds, news = ([member for member in each if member != Null()] for each in (olds, news))
+        for mark in (_marks, _class_name):
+            for old, new in _taken_together(olds, news, mark, self._old, self._new):
+                yield _Pair(pair.path, old, new)
+        if len(olds) == len(news) == 1:
+            yield _Pair(pair.path, olds[0], news[0])
             return
-        for key in left[0]:
-            if not self._containment.holds(olds[key], pair.new, "old"):
-                yield _member("member-removed", pair.path, olds[key])
-        for key in left[1]:
-            if not self._containment.holds(news[key], pair.old, "new"):
-                yield _member("member-added", pair.path, news[key])
-
-    def _members(self, type_: Type, types: Types) -> dict[str, Type]:
-        """What the type may be, under keys that tell which member of the other union is the same one."""
-        members = list(_flat(type_, types))
-        found: dict[str, Type] = {}
-        for member in members:
-            key = _member_key(member, types)
-            while key in found:
-                key += "'"
-            found[key] = member
-        return found
+        for member in olds:
+            if not self._containment.holds(member, pair.new, "old"):
+                yield Change("member-removed", pair.path, f"the union no longer allows {_type(member)}")
+        for member in news:
+            if not self._containment.holds(member, pair.old, "new"):
+                yield Change("member-added", pair.path, f"the union allows {_type(member)} now")
 
 
 def _flat(type_: Type, types: Types) -> Iterator[Type]:
@@ -207,27 +198,45 @@ def _flat(type_: Type, types: Types) -> Iterator[Type]:
         for member in meant.members:
             yield from _flat(member, types)
     else:
-        yield type_
+        yield type_ if isinstance(meant, Record) else meant
 
 
-def _member_key(member: Type, types: Types) -> str:
+def _taken_together(
+    olds: list[Type], news: list[Type], mark: Callable[[Type, Types], str], old: Types, new: Types
+) -> Iterator[tuple[Type, Type]]:
+    """Members of the same mark, which are taken out of both lists."""
+    free: dict[str, deque[Type]] = {}
+    for member in news:
+        free.setdefault(mark(member, new), deque()).append(member)
+    left: list[Type] = []
+    for member in olds:
+        same = free.get(mark(member, old))
+        if same:
+            yield member, same.popleft()
+        else:
+            left.append(member)
+    olds[:] = left
+    news[:] = [member for members in free.values() for member in members]
+
+
+def _marks(member: Type, types: Types) -> str:
+    """What tells a member from the others: its kind, and of an object its tags, or else its fields."""
     meant = resolved(member, types.definitions)
-    if isinstance(meant, Null):
-        return "null"
-    if isinstance(meant, Record):
-        tags = [repr(field.type) for field in meant.fields if field.required and _is_tag(field.type)]
-        return f"record {tags}" if tags else f"record {member.name if isinstance(member, Ref) else ''}"
-    kinds: dict[type[Any], str] = {Integer: "number", Tuple: "array", Array: "array", Number: "number"}
-    return kinds.get(type(meant), type(meant).__name__)
+    if not isinstance(meant, Record):
+        return _KINDS.get(type(meant), type(meant).__name__)
+    tags = {field.name: repr(field.type) for field in meant.fields if field.required and _is_tag(field.type)}
+    return repr(sorted(tags.items() if tags else (field.name for field in meant.fields)))
+
+
+_KINDS: Final[dict[type[Any], str]] = {Integer: "number", Number: "number", Array: "array", Tuple: "array"}
+
+
+def _class_name(member: Type, types: Types) -> str:
+    return member.name if isinstance(member, Ref) else _marks(member, types)
 
 
 def _is_tag(type_: Type) -> bool:
     return isinstance(type_, Literals) and len(type_.values) == 1 and isinstance(type_.values[0], str)
-
-
-def _member(rule: str, path: str, member: Type) -> Change:
-    verb = "no longer allows" if rule == "member-removed" else "now allows"
-    return Change(rule, path, f"the union {verb} {_type(member)}")
 
 
 def _null(path: str, *, added: bool) -> Change:

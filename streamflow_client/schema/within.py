@@ -48,6 +48,9 @@ MAX_STEPS: Final = 1_000_000
 MAX_VALUE_STEPS: Final = 1_000_000
 """Comparisons of single values with types, likewise."""
 
+MAX_TWINS: Final = 64
+"""Members of a union of which exactly one has to fit; more are not put in another order."""
+
 Side = Literal["old", "new"]
 _Key = tuple[int, int, Side, bool]
 
@@ -170,17 +173,18 @@ class Containment:
         return len(meeting) == 1 and self._ask(q.a, meeting[0], q)
 
     def _one_to_one(self, a: Union, b: Union, q: _Question) -> bool:
-        """Whether the members are the same, in whatever order: by the letter, each within its twin."""
-        if len(a.members) != len(b.members):
+        """Whether the members are the same, in whatever order: by the letter, each within its twin.
+
+        Some twins are only taken for such so far, so the first one free need not be the right one.
+        """
+        if len(a.members) != len(b.members) or len(a.members) > MAX_TWINS:
             return False
         letter = _Question(q.a, q.b, q.side, letter=True)
-        left = dict(enumerate(b.members))
-        for member in a.members:
-            twin = next((place for place, other in left.items() if self._same(member, other, letter)), None)
-            if twin is None:
-                return False
-            del left[twin]
-        return True
+        twins = [
+            [place for place, other in enumerate(b.members) if self._same(member, other, letter)]
+            for member in a.members
+        ]
+        return _can_be_matched(twins)
 
     def _same(self, a: Type, b: Type, q: _Question) -> bool:
         return self._ask(a, b, q) and self._ask(b, a, q, turned=True)
@@ -278,6 +282,22 @@ _KINDS: Final[dict[type[Any], frozenset[str]]] = {
 def promised(record: Record) -> Type:
     """What may stand under a name that only the other type has a field of: nothing merely tolerated."""
     return Nothing() if isinstance(record.extra, Anything) else record.extra
+
+
+def _can_be_matched(choices: list[list[int]]) -> bool:
+    """Whether each can have one of its choices alone (Kuhn's augmenting paths)."""
+    taken: dict[int, int] = {}
+
+    def found(one: int, tried: set[int]) -> bool:
+        for place in choices[one]:
+            if place not in tried:
+                tried.add(place)
+                if place not in taken or found(taken[place], tried):
+                    taken[place] = one
+                    return True
+        return False
+
+    return all(found(one, set()) for one in range(len(choices)))
 
 
 def _values(type_: Null | Boolean | Literals) -> Iterator[Any]:
