@@ -135,9 +135,8 @@ def _unchecked(
     if outer is None:
         return
     for path, word in untold(inner or Schema({}, {}), outer, types):
-        yield _not_told(
-            path, f"`{shown(word, 60)}` is not compared, and the file and the server differ there"
-        )
+        what = f"`{shown(word, 60)}`, which is compared only in part"
+        yield _not_told(path, f"the file and the server differ there in {what}")
 
 
 def _not_told(path: str, what: str) -> Change:

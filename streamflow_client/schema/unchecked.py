@@ -106,9 +106,11 @@ class _Side:
             return not self._is_known_pattern(value)
         if word == "type":
             return not {*_values(word, value)} <= {*KINDS, "integer"}
-        return word in OPAQUE
+        return word in OPAQUE and value is not True and value != {}
 
     def _is_known_pattern(self, pattern: Any) -> bool:
+        if not isinstance(pattern, str):  # in a place that nobody reads
+            return False
         try:
             self._patterns.rust(pattern)
         except NoPattern:

@@ -15,6 +15,7 @@ field could ever be added to anything.
 from __future__ import annotations
 
 import math
+from collections import OrderedDict
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Final, Literal
@@ -42,7 +43,7 @@ from .walk import alternatives, resolved
 
 __all__ = ["Containment", "Side", "TooMuch", "count_within", "length", "lower", "promised", "upper"]
 
-MAX_STEPS: Final = 1_000_000
+MAX_STEPS: Final = 500_000
 """Comparisons of two types, in one pair of schemas: some seconds."""
 
 MAX_VALUE_STEPS: Final = 1_000_000
@@ -82,7 +83,9 @@ class Containment:
         self._questions: dict[_Key, _Question] = {}
         self._holds: dict[_Key, bool] = {}
         self._users: dict[_Key, set[_Key]] = {}
-        self._waiting: list[_Key] = []
+        self._waiting = OrderedDict[
+            _Key, None
+        ]()  # what relied on something comes after all that it relies on
         self._at: _Key | None = None
         self._left = MAX_STEPS
 
@@ -94,10 +97,10 @@ class Containment:
         """
         key = self._key(_Question(a, b, side, letter=False))
         while self._waiting:
-            at = self._waiting.pop()
+            at = self._waiting.popitem(last=False)[0]
             if self._holds[at] and not self._answer(at):
                 self._holds[at] = False
-                self._waiting += self._users.pop(at, ())
+                self._waiting.update(dict.fromkeys(self._users.pop(at, ())))
         return self._holds[key]
 
     def _answer(self, key: _Key) -> bool:
@@ -109,11 +112,14 @@ class Containment:
         if key not in self._holds:
             self._questions[key] = question  # which keeps the types, lest their ids be used anew
             self._holds[key] = True
-            self._waiting.append(key)
+            self._waiting[key] = None
         return key
 
     def _ask(self, a: Type, b: Type, asked: _Question, *, turned: bool = False) -> bool:
         """A question within the one that is being answered; of a definition, only as far as it is known."""
+        self._left -= 1
+        if self._left < 0:
+            raise TooMuch
         side = _OTHER[asked.side] if turned else asked.side
         meant_a = resolved(a, self._definitions[side])
         meant_b = resolved(b, self._definitions[_OTHER[side]])
@@ -129,9 +135,6 @@ class Containment:
     # the answer
 
     def _within(self, q: _Question) -> bool:  # noqa: PLR0911 - a table of pairs of kinds
-        self._left -= 1
-        if self._left < 0:
-            raise TooMuch
         match q.a, q.b:
             case (Nothing(), _) | (_, Anything()):
                 return True
