@@ -59,6 +59,7 @@ from .flowdef import FlowDef
 from .options import Retry, Timeout
 from .schema.catalog import Catalog, FlowSpec
 from .schema.model import Schema
+from .schema.rules import Difference
 from .sync import Client, DiscoveredFlow, Flow, Flows, GeneratedFlow
 from .sync_stream import FlowStream
 from .ticket import Ticket
@@ -83,6 +84,7 @@ __all__ = [
     "Clock",
     "DataLossError",
     "DeadlineExceededError",
+    "Difference",
     "DiscoveredFlow",
     "DiscoveryError",
     "FailedPreconditionError",

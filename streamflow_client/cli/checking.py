@@ -14,8 +14,8 @@ from typing import Literal
 from rich.text import Text
 
 from ..schema.catalog import Catalog
-from ..schema.compare import Difference
-from ..schema.rules import Part
+from ..schema.document import as_utf8
+from ..schema.rules import Difference, Part
 from .arguments import Server
 from .exits import ExitCode
 from .lines import lines_of
@@ -138,7 +138,7 @@ def _fields(difference: Difference) -> dict[str, str]:
 
 def _print_annotations(checked: Checked) -> None:
     """A workflow command a line: docs.github.com, "Workflow commands for GitHub Actions"."""
-    text = Path(checked.file).read_text("utf-8-sig", errors="replace")
+    text = as_utf8(Path(checked.file).read_bytes()).decode(errors="replace")
     lines = lines_of(text, checked.flows, list(checked.differences))
     for difference, line in zip(checked.differences, lines, strict=True):
         emit(_annotation(checked.file, difference, line))

@@ -17,10 +17,10 @@ from urllib.parse import quote
 
 from ..jsonvalues import is_list, is_object
 from ..schema.broken import BrokenSchema
-from ..schema.compare import Difference
 from ..schema.flowspec import FlowSpec
 from ..schema.model import Schema
 from ..schema.refs import Document, step, tokens
+from ..schema.rules import Difference
 
 __all__ = ["lines_of"]
 
@@ -142,7 +142,7 @@ def _is_there(document: Document, pointer: str) -> bool:
     return True
 
 
-_TOKEN: Final = re.compile(r'"[^"\\]*(?:\\.[^"\\]*)*"|[][{},]|\n', re.DOTALL)
+_TOKEN: Final = re.compile(r'"[^"\\]*(?:\\.[^"\\]*)*"|[][{},\n]|[^][{},:"\s]+', re.DOTALL)
 
 
 def _lines(text: str, wanted: set[str]) -> dict[str, int]:
@@ -150,15 +150,11 @@ def _lines(text: str, wanted: set[str]) -> dict[str, int]:
     found: dict[str, int] = {}
     line, key_next = 1, False
     open_: list[int | None] = []  # of each list the index, of each object None
-    way: list[str] = [""]  # the pointer of what is open, and of what is next
+    way: list[str] = [""]  # the pointer of each that is open, and of what comes next
     for token in _TOKEN.finditer(text):
         mark = token[0]
         if mark == "\n":
             line += 1
-        elif mark in "{[":
-            open_.append(None if mark == "{" else 0)
-            way.append(way[-1] if mark == "{" else step(way[-1], 0))
-            key_next = mark == "{"
         elif mark in "}]":
             open_.pop()
             way.pop()
@@ -166,11 +162,15 @@ def _lines(text: str, wanted: set[str]) -> dict[str, int]:
         elif mark == ",":
             key_next = open_[-1] is None
             way[-1] = way[-2] if key_next else step(way[-2], _count_up(open_))
-        elif key_next:
-            way[-1] = step(way[-2], json.loads(mark, strict=False))
-            key_next = False
-        if way[-1] in wanted:
-            found.setdefault(way[-1], line)
+        else:
+            if key_next:
+                way[-1] = step(way[-2], json.loads(mark, strict=False))
+            if way[-1] in wanted:
+                found.setdefault(way[-1], line)
+            key_next = mark == "{"
+            if mark in "{[":
+                open_.append(None if key_next else 0)
+                way.append(way[-1] if key_next else step(way[-1], 0))
     return found
 
 

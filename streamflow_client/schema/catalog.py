@@ -27,7 +27,7 @@ from .openapi import read_openapi
 if TYPE_CHECKING:
     from os import PathLike
 
-    from .compare import Difference
+    from .rules import Difference
 
 __all__ = ["Catalog", "FlowSpec"]
 

@@ -126,21 +126,23 @@ class _Walk:
 
         Only what also makes the types above it wider or narrower counts.
         """
-        old = resolved(pair.old, self._old.definitions)
-        new = resolved(pair.new, self._new.definitions)
-        meant = _Pair(pair.path, old, new)
-        effects = self._effects(meant) & allowed
-        key = id(old), id(new), effects
+        effects = self._effects(pair) & allowed
+        meant = self._resolved(pair)
+        key = id(meant.old), id(meant.new), effects
         if key not in self._seen:
             if len(self._seen) >= MAX_PLACES:
                 raise TooMuch
             self._seen[key] = meant
-            self._waiting.append((meant, effects))
+            self._waiting.append((pair, effects))
         return effects
+
+    def _resolved(self, pair: _Pair) -> _Pair:
+        old = resolved(pair.old, self._old.definitions)
+        return _Pair(pair.path, old, resolved(pair.new, self._new.definitions))
 
     def _look_at(self, pair: _Pair, effects: Effects) -> None:
         explained: set[str] = set()
-        for found in self._inside(pair):
+        for found in self._inside(self._resolved(pair)):
             if isinstance(found, Change):
                 own = _EFFECTS[RULES[found.rule].effect]
                 if own <= effects:

@@ -12,7 +12,6 @@ a flow is reached: its name tells.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from typing import Final
 
 from ..text import shown
@@ -23,35 +22,13 @@ from .lenient import lenient
 from .model import Anything, Schema, Types
 from .names import class_name
 from .read import read_types
-from .rules import Part, Severity, severity
+from .rules import Difference, Part, severity
 from .unchecked import untold
 from .within import TooMuch
 
-__all__ = ["Difference", "differences"]
+__all__ = ["differences"]
 
 PARTS: Final[tuple[Part, ...]] = ("input", "chunk", "output")
-
-
-@dataclass(frozen=True, slots=True)
-class Difference:
-    """One difference between the file and the server.
-
-    Attributes:
-        flow: the flow's name.
-        part: of the flow: "input", "chunk", "output", or "flow" for all of it.
-        severity: "compatible", or "breaking" for programs that were built on the file.
-        rule: the kind of difference; docs/contract.md lists all.
-        path: the place in the schema, each reference replaced by what it means:
-            "input/properties/dishes/items"; the part alone for the schema as a whole.
-        message: a sentence: what changed, and who is hurt.
-    """
-
-    flow: str
-    part: Part
-    severity: Severity
-    rule: str
-    path: str
-    message: str
 
 
 def differences(file: Mapping[str, FlowSpec], server: Mapping[str, FlowSpec]) -> tuple[Difference, ...]:

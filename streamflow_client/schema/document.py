@@ -30,7 +30,7 @@ def read_json(data: bytes | str) -> Any:
     """
     if len(data) > SIZE_LIMIT:
         raise NotJson(f"more than {SIZE_LIMIT // 2**20} MiB")
-    text = _as_utf8(data)
+    text = as_utf8(data)
     try:
         return from_json(text)
     except ValueError as error:
@@ -44,7 +44,8 @@ _BYTE_ORDER_MARKS = {
 }
 
 
-def _as_utf8(data: bytes | str) -> bytes:
+def as_utf8(data: bytes | str) -> bytes:
+    """The text of a document, whatever its encoding, without its mark."""
     if isinstance(data, str):
         return re.sub("[\ud800-\udfff]", "\ufffd", data.removeprefix("\ufeff")).encode()
     for mark, encoding in _BYTE_ORDER_MARKS.items():

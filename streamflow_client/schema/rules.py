@@ -1,7 +1,7 @@
 """What may differ between two descriptions of a flow: a table, and who is hurt by what.
 
-In: nothing. Out: `RULES`, and the severity of a rule for an input, a chunk or an output. Out of place here:
-finding differences (`changes.py`, `compare.py`).
+In: nothing. Out: `RULES`, the severity of a rule for an input, a chunk or an output, and `Difference`, which is
+what users see of one. Out of place here: finding differences (`changes.py`, `compare.py`).
 
 What widens accepts all that was accepted before, and more. That is fine for an input, of which we send what
 the old description allows, and bad for a chunk or an output, of which we accept that. What narrows is the
@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final, Literal
 
-__all__ = ["RULES", "Effect", "Part", "Rule", "Severity", "severity"]
+__all__ = ["RULES", "Difference", "Effect", "Part", "Rule", "Severity", "severity"]
 
 Part = Literal["flow", "input", "chunk", "output"]
 Severity = Literal["compatible", "breaking"]
@@ -107,3 +107,25 @@ _HARMLESS: Final[Mapping[Part, frozenset[Effect]]] = {
 def severity(rule: str, part: Part) -> Severity:
     """Whether a difference of that kind breaks programs built on the old description."""
     return "compatible" if RULES[rule].effect in _HARMLESS[part] else "breaking"
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """One difference between the file and the server.
+
+    Attributes:
+        flow: the flow's name.
+        part: of the flow: "input", "chunk", "output", or "flow" for all of it.
+        severity: "compatible", or "breaking" for programs that were built on the file.
+        rule: the kind of difference; docs/contract.md lists all.
+        path: the place in the schema, each reference replaced by what it means:
+            "input/properties/dishes/items"; the part alone for the schema as a whole.
+        message: a sentence: what changed, and who is hurt.
+    """
+
+    flow: str
+    part: Part
+    severity: Severity
+    rule: str
+    path: str
+    message: str
