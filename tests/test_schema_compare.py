@@ -309,6 +309,75 @@ def test_nothing_differs_from_itself(name: str) -> None:
         assert compared(part, schema, json.loads(json.dumps(schema))) == ()
 
 
+# ------------------------------------------------------------------------------- what lies within what
+
+ODD: Json = {"enum": ["x", None, True, [1], {"z": 1}]}
+XOR: Json = {"oneOf": [thing({"a": TEXT}), thing({"b": TEXT}), WHOLE, ODD]}
+WITHIN: list[tuple[Json, Json, bool]] = [
+    # numbers
+    ({**NUMBER, "multipleOf": 2}, WHOLE, True),
+    ({**NUMBER, "multipleOf": 0.5}, WHOLE, False),
+    (WHOLE, {**NUMBER, "multipleOf": 0.5}, True),
+    ({**WHOLE, "multipleOf": 6}, {**WHOLE, "multipleOf": 4}, False),
+    ({**WHOLE, "exclusiveMinimum": 0, "exclusiveMaximum": 9}, {**NUMBER, "minimum": 1, "maximum": 8}, True),
+    ({**NUMBER, "exclusiveMinimum": 0}, {**NUMBER, "minimum": 1}, False),
+    ({**NUMBER, "minimum": 10**30 + 1}, {**NUMBER, "minimum": 10**30}, True),
+    ({**NUMBER, "minimum": 10**30}, {**NUMBER, "minimum": 10**30 + 1}, False),
+    # values
+    ({"enum": [1, None, "a"]}, {"anyOf": [NUMBER, NULL, TEXT]}, True),
+    ({"const": {"a": 1}}, thing({"a": WHOLE}), True),
+    ({"const": {"a": "1"}}, thing({"a": WHOLE}), False),
+    ({"type": "boolean"}, {"enum": [False, 1, True]}, True),
+    ({"type": "boolean"}, {"enum": [0, 1, True]}, False),
+    (NULL, {"enum": [0, ""]}, False),
+    (TEXT, {"enum": ["a"]}, False),
+    # lists
+    (listed(TEXT, maxItems=0), listed(WHOLE), True),
+    (listed(TEXT, maxItems=1), listed(TEXT, uniqueItems=True), True),
+    (pair(TEXT, WHOLE), {"type": "array", "prefixItems": [TEXT], "items": NUMBER}, True),
+    (pair(TEXT, WHOLE), {"type": "array", "prefixItems": [TEXT, {}, TEXT], "items": TEXT}, True),
+    (listed(TEXT), pair(TEXT, TEXT), False),
+    (listed(TEXT, maxItems=2), pair(TEXT, TEXT), True),
+    (pair(TEXT), pair(TEXT, minItems=1), False),
+    # objects
+    (thing({"a": TEXT}, "a", **CLOSED), mapped(TEXT, minProperties=1, maxProperties=1), True),
+    (thing({"a": TEXT}, **CLOSED), mapped(TEXT, minProperties=1), False),
+    (thing({"a": TEXT, "b": TEXT}, **CLOSED), mapped(TEXT, maxProperties=1), False),
+    (thing({"a": TEXT, "b": False}, **CLOSED), mapped(TEXT, maxProperties=1), True),
+    (thing({"a": TEXT}, **CLOSED), mapped({}, propertyNames={"pattern": "^b"}), False),
+    (thing({"b": TEXT}, additionalProperties=TEXT), mapped({}, propertyNames={"pattern": "^b"}), False),
+    (thing({"a": TEXT}, additionalProperties=WHOLE), mapped(TEXT), False),
+    (mapped(TEXT), thing({"a": TEXT}, additionalProperties=TEXT), True),
+    (mapped(TEXT), thing({"a": TEXT}, "a", additionalProperties=TEXT), False),
+    (mapped(TEXT), thing({"a": WHOLE}, additionalProperties=TEXT), False),
+    (mapped(TEXT, propertyNames={"maxLength": 1}), thing({"ab": WHOLE}, additionalProperties=TEXT), True),
+    (mapped(TEXT, propertyNames={"maxLength": 1}), mapped(TEXT, propertyNames={"maxLength": 2}), True),
+    (thing({"a": WHOLE}), thing({"a": NUMBER, "b": TEXT}, additionalProperties=False), True),
+    (thing({"a": WHOLE}, additionalProperties=TEXT), thing({"a": NUMBER, "b": WHOLE}), False),
+    # of one type alone
+    (XOR, {"oneOf": [*XOR["oneOf"][::-1]]}, True),
+    (XOR, {"oneOf": [*XOR["oneOf"][1:], thing({"c": TEXT})]}, False),
+    (XOR, {"oneOf": [*XOR["oneOf"][1:]]}, False),
+    (WHOLE, XOR, True),
+    (
+        WHOLE,
+        {"oneOf": [WHOLE, {"enum": [1.5, "x"]}, thing({"a": TEXT}), thing({"b": TEXT})]},
+        False,
+    ),  # in doubt
+    ({"anyOf": [WHOLE, {"const": "x"}]}, XOR, True),
+    ({"anyOf": [WHOLE, {"const": "y"}]}, XOR, False),
+    (thing({"a": TEXT}), XOR, False),  # it may be the second, too
+    (XOR, {"anyOf": XOR["oneOf"]}, True),
+    ({"anyOf": XOR["oneOf"]}, XOR, False),
+]
+
+
+@pytest.mark.parametrize(("inner", "outer", "fits"), WITHIN)
+def test_what_lies_within_what(inner: Json, outer: Json, fits: bool) -> None:
+    assert breaks("input", inner, outer) is not fits
+    assert breaks("output", outer, inner) is not fits
+
+
 # ------------------------------------------------------------------------------- what the model cannot say
 
 ALIKE = {"not": {"enum": ["b", "a"]}}
