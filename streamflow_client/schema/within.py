@@ -162,10 +162,10 @@ class Containment:
             if isinstance(a, Union) and a.exclusive:
                 return self._one_to_one(a, b, q)
             return self._of_one_alone(b, q)
-        if isinstance(a, Union):
-            return all(self._ask(member, b, q) for member in a.members)
-        assert isinstance(b, Union)
-        return any(self._ask(a, member, q) for member in b.members)
+        whole = not isinstance(a, Union) or a.exclusive  # else its members may be of different ones
+        if whole and isinstance(b, Union) and any(self._ask(a, member, q) for member in b.members):
+            return True
+        return isinstance(a, Union) and all(self._ask(member, b, q) for member in a.members)
 
     def _of_one_alone(self, b: Union, q: _Question) -> bool:
         """Whether all of `a` is of one member, and nothing of it of another."""
