@@ -1,4 +1,4 @@
-"""`list --local` and `run --local`: the server that a project's runtime files name."""
+"""`list --local`, `check --local` and `run --local`: the server that a project's runtime files name."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+from urllib.request import urlopen
 
 import pytest
 
@@ -73,6 +74,14 @@ def test_list_shows_the_flows_of_the_server_that_runs(cli: Cli, start: Callable[
         f"2 flows from {stub.url}{ACTIONS}, called through the reflection API",
     ]
     assert asked(stub) == [HEALTH, ACTIONS]
+
+
+def test_check_compares_the_server_that_runs(cli: Cli, start: Callable[..., StubServer]) -> None:
+    stub = start()
+    with urlopen(stub.url + ACTIONS) as answer:
+        Path("flows.json").write_bytes(answer.read())
+    ended = cli("check", "--local", "--catalog", "flows.json")
+    assert ended == (ExitCode.OK, f"no differences between flows.json and {stub.url}{ACTIONS}\n", "")
 
 
 def test_list_for_programs(cli: Cli, start: Callable[..., StubServer]) -> None:
