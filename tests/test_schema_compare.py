@@ -428,6 +428,27 @@ UNCOMPARED: list[tuple[Json, Json, list[str]]] = [
     (thing({"title": TEXT}), thing({"title": {**TEXT, **ALIKE}}), ["/properties/title"]),
     ({"enum": [{"not": 1}], **ALIKE}, {"enum": [{"not": 1}], **ALIKE, "title": "x"}, []),
     ({"type": "file"}, {"type": "other"}, [""]),
+    ({"not": {"$ref": "http://there/a"}}, {"not": {"$ref": "http://there/b"}}, [""]),
+    ({"not": {"$ref": "http://there/a"}}, {"not": {"$ref": "http://there/a"}, "title": "x"}, []),
+    (
+        {"not": {"$ref": "#"}},
+        {"not": {"$ref": "#/$defs/a"}, "$defs": {"a": {"not": {"$ref": "#/$defs/a"}}}},
+        [],
+    ),
+    ({"not": {"pattern": 5}}, {"not": {"pattern": 6}}, [""]),
+    (
+        {"not": {"$ref": "#/$defs/a", "type": "null"}, "$defs": {"a": TEXT}},
+        {"not": {"$ref": "#/$defs/a", "type": "null"}, "$defs": {"a": WHOLE}},
+        [""],
+    ),
+    (
+        {"type": "array", "prefixItems": [TEXT], "items": {"not": {"const": 1}}},
+        {"type": "array", "prefixItems": [TEXT], "items": {"not": {"const": 2}}},
+        [""],
+    ),
+    (mapped(TEXT, properties={"a": TEXT}), mapped({"format": "email"}), [""]),
+    ({"dependentRequired": {"title": ["a"]}}, {"dependentRequired": {"title": ["b"]}}, [""]),
+    ({"dependentRequired": {"title": ["a"]}}, {"dependentRequired": {"title": ["a"]}, "title": "x"}, []),
 ]
 
 

@@ -85,9 +85,10 @@ class _Side:
     def followed(self, value: Any) -> Any:
         """What a schema means that is nothing but a reference."""
         for _ in range(100):
-            if not is_object(value) or _keywords(value) != {"$ref"}:
+            target = self.target(value["$ref"]) if is_object(value) and _keywords(value) == {"$ref"} else None
+            if target is None:
                 break
-            value = self.target(value["$ref"])
+            value = target
         return value
 
     def target(self, ref: Any) -> Any:
@@ -262,13 +263,19 @@ class _Walk:
         parts: list[tuple[Any, Any, bool]] = []
         for word in _keywords(a):
             if word == "$ref":
-                parts.append((self._inner.target(a[word]), self._outer.target(b[word]), True))
+                parts.append((_meant(self._inner, a), _meant(self._outer, b), True))
             elif word in VALUES:
                 if _values(word, a[word]) != _values(word, b[word]):
                     return None
             else:
                 parts.append((a[word], b[word], word not in NAMED))
         return parts
+
+
+def _meant(side: _Side, schema: Mapping[str, Any]) -> Any:
+    """What a reference leads to, or its text, where it leads out of the document or to nothing."""
+    target = side.target(schema["$ref"])
+    return schema["$ref"] if target is None else target
 
 
 def _keywords(schema: Mapping[str, Any]) -> set[str]:
