@@ -108,7 +108,7 @@ def test_differences_are_compatible(cli: Cli, stub: StubServer, saved: Save) -> 
     assert ended == (
         0,
         (
-            "menu\n"
+            "flow menu\n"
             "  compatible: output: It was `dict[str, Any]`, and is `Menu` now. [type-narrowed]\n"
             f"1 difference between {file} and {stub.url}/openapi.json, which is compatible\n"
         ),
@@ -122,7 +122,7 @@ def test_something_breaks(cli: Cli, stub: StubServer, saved: Save) -> None:
     assert ended == (
         1,
         (
-            "menu\n"
+            "flow menu\n"
             "  breaking for input: input/properties/theme: It was `Any`, and is `str` now: the server may"
             " refuse what programs send. [type-narrowed]\n"
             "  breaking for input: input/properties/dishes: It was `float`, and is `int` now: the server may"
@@ -141,12 +141,21 @@ def test_a_flow_is_gone(cli: Cli, stub: StubServer, tmp_path: Path) -> None:
     ended = cli("check", stub.url, "--catalog", str(file))
     assert ended.code == 1
     assert ended.out.splitlines()[:4] == [
-        "gone",
+        "flow gone",
         "  breaking: The server has no such flow: calls of it fail. [flow-removed]",
-        "menu",
+        "flow menu",
         "  compatible: The file does not name this flow. [flow-added]",
     ]
     assert ended.err.startswith(f"warning: catalog {file}: action '/flow/../up' is skipped")
+
+
+def test_no_line_is_a_command_to_github(cli: Cli, stub: StubServer, tmp_path: Path) -> None:
+    file = tmp_path / "flows.json"
+    file.write_text(json.dumps({"/flow/::add-mask::a": {"key": ""}, "/flow/menu": {"key": ""}}))
+    for form in ([], ["--json"]):
+        ended = cli("check", stub.url, "--catalog", str(file), *form)
+        assert ended.code == 1
+        assert not [line for line in ended.out.splitlines() if line.strip().startswith("::")]
 
 
 def test_text_of_a_server_moves_no_cursor(cli: Cli, stub: StubServer, tmp_path: Path) -> None:

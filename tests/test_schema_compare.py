@@ -505,8 +505,8 @@ WHOLE_FLOWS: dict[str, tuple[Catalog, Catalog, list[tuple[str, str, str, str]]]]
     ),
     "chunks that were declared in the file": (catalog(a={"chunk": TEXT}), catalog(a={}), []),
     "chunks are no longer told by a server that tells": (
-        catalog(a={"chunk": TEXT}, b={"chunk": TEXT}),
-        catalog(a={}, b={"chunk": TEXT}),
+        catalog(a={"chunk": TEXT}, b={"chunk": TEXT}, c={}),
+        catalog(a={}, b={"chunk": TEXT}, c={}),
         [("a", "chunk", "compatible", "schema-untold")],
     ),
     "a schema that allows anything": (catalog(a={"input": {}, "output": True}), catalog(a={}), []),

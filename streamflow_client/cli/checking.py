@@ -82,7 +82,8 @@ def check_code(ended: ExitCode, code: int) -> int:
 def _print_lines(checked: Checked) -> None:
     console = PipedConsole(highlight=False)
     for flow, found in groupby(checked.differences, key=lambda difference: difference.flow):
-        console.print(Text(safe_text(flow), "bold"), soft_wrap=True)
+        # a line of a CI log that begins with a name could be a command to GitHub: "::add-mask::a"
+        console.print(Text.assemble("flow ", (safe_text(flow), "bold")), soft_wrap=True)
         for difference in found:
             console.print(_line(difference), soft_wrap=True)
     console.print(Text(_summary(checked), "dim"), soft_wrap=True)
