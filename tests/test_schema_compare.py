@@ -362,6 +362,12 @@ WITHIN: list[tuple[Json, Json, bool]] = [
     (XOR, {"oneOf": [*XOR["oneOf"][1:], thing({"a": TEXT}, **CLOSED)]}, False),
     ({"anyOf": [XOR, listed(TEXT)]}, {"anyOf": [listed(TEXT), {"type": "boolean"}, XOR]}, True),
     (XOR, {"oneOf": [*XOR["oneOf"][1:]]}, False),
+    (XOR, {"oneOf": [*XOR["oneOf"], thing({"c": TEXT})]}, False),
+    (
+        {"oneOf": [thing({"a": {"const": "x"}}), thing({"b": TEXT}), WHOLE, ODD]},
+        XOR,
+        False,
+    ),  # {"a": "y", "b": "z"}
     (WHOLE, XOR, True),
     (
         WHOLE,
