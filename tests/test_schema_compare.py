@@ -362,6 +362,13 @@ WITHIN: list[tuple[Json, Json, bool]] = [
     (XOR, {"oneOf": [*XOR["oneOf"][1:], thing({"a": TEXT}, **CLOSED)]}, False),
     ({"anyOf": [XOR, listed(TEXT)]}, {"anyOf": [listed(TEXT), {"type": "boolean"}, XOR]}, True),
     (XOR, {"oneOf": [*XOR["oneOf"][1:]]}, False),
+    # of one type or another
+    (
+        {"anyOf": [thing({"a": NUMBER}, "a"), thing({"z": TEXT}, "z")]},
+        {"anyOf": [thing({"a": WHOLE}, "a"), thing({"z": TEXT}, "z"), thing({"a": NUMBER, "c": TEXT}, "a")]},
+        True,
+    ),
+    ({"enum": [1, 2]}, {"enum": [True, 2]}, False),
     (XOR, {"oneOf": [*XOR["oneOf"], thing({"c": TEXT})]}, False),
     (
         {"oneOf": [thing({"a": {"const": "x"}}), thing({"b": TEXT}), WHOLE, ODD]},
@@ -386,6 +393,19 @@ WITHIN: list[tuple[Json, Json, bool]] = [
 def test_what_lies_within_what(inner: Json, outer: Json, fits: bool) -> None:
     assert breaks("input", inner, outer) is not fits
     assert breaks("output", outer, inner) is not fits
+
+
+def test_outputs_are_read_as_the_client_reads_them() -> None:
+    """Servers in Python leave nulls out, though their schemas require them."""
+    nullable = {"type": ["string", "null"]}
+    old, new = thing({"a": nullable}, "a"), thing({"a": nullable})
+    for part in ("output", "chunk"):
+        assert compared(part, old, new) == ()
+        assert breaks(part, thing({"a": TEXT}, "a"), thing({"a": TEXT}))
+    assert breaks("input", new, old)
+    assert breaks(
+        "output", {"anyOf": [old, mapped(TEXT)]}, {"anyOf": [new, mapped(TEXT)]}
+    )  # fields tell which
 
 
 # ------------------------------------------------------------------------------- what the model cannot say
@@ -453,6 +473,23 @@ UNCOMPARED: list[tuple[Json, Json, list[str]]] = [
         [""],
     ),
     (mapped(TEXT, properties={"a": TEXT}), mapped({"format": "email"}), [""]),
+    (mapped(ALIKE, properties={"a": {}}), mapped(ALIKE), [""]),  # a field that is an unknown one there
+    (mapped(ALIKE, properties={"a": {}}), mapped(ALIKE, properties={"a": {}, "b": {}}), []),
+    (mapped(ALIKE, allOf=[{"properties": {"a": {}}}]), mapped(ALIKE), [""]),
+    ({"prefixItems": [{}], "items": ALIKE}, {"items": ALIKE}, [""]),
+    ({"items": ALIKE}, {"items": ALIKE, "minItems": 0}, []),
+    ({"prefixItems": [{}], "items": ALIKE}, {"prefixItems": [{}], "items": ALIKE, "title": "x"}, []),
+    ({"prefixItems": [{}], "items": ALIKE}, {"prefixItems": [{}], "items": ALIKE, "minItems": 0}, []),
+    ({"contains": TEXT, "minContains": 0}, {"contains": TEXT}, [""]),
+    ({"if": TEXT, "then": ALIKE}, {"if": TEXT, "then": ALIKE, "minimum": 0}, []),
+    ({"if": WHOLE, "then": ALIKE}, {"if": TEXT, "then": ALIKE}, ["", ""]),
+    (
+        thing({"a": {}}, unevaluatedProperties=False, title="x"),
+        thing({}, unevaluatedProperties=False),
+        [""],
+    ),
+    ({"$dynamicRef": "#a", "$defs": {"a": {"$dynamicAnchor": "a"}}}, {"$dynamicRef": "#a"}, [""]),
+    ({"$dynamicRef": "#a"}, {"$dynamicRef": "#a"}, []),
     ({"dependentRequired": {"title": ["a"]}}, {"dependentRequired": {"title": ["b"]}}, [""]),
     ({"dependentRequired": {"title": ["a"]}}, {"dependentRequired": {"title": ["a"]}, "title": "x"}, []),
 ]

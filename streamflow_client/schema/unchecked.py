@@ -48,6 +48,22 @@ NAMED: Final = frozenset(
 )
 """Keywords whose values are objects of names, not of keywords."""
 
+BESIDE: Final[Mapping[str, tuple[str, ...]]] = {
+    "items": ("prefixItems",),
+    "additionalItems": ("items",),
+    "then": ("if",),
+    "else": ("if",),
+    "contains": ("minContains", "maxContains"),
+    "minContains": ("contains",),
+    "maxContains": ("contains",),
+}
+"""Keywords that mean something else where these others do."""
+
+WHOLLY: Final = frozenset(
+    {"additionalProperties", "unevaluatedProperties", "unevaluatedItems", "$dynamicRef", "$recursiveRef"}
+)
+"""Keywords that mean the same only in schemas that are the same, or as `_goes_down` tells."""
+
 VALUES: Final = frozenset({"enum", "const", "required", "type"})
 _SETS: Final = frozenset({"enum", "required", "type"})
 
@@ -64,6 +80,8 @@ def untold(inner: Schema, outer: Schema, outer_types: Types) -> list[tuple[str, 
     """
     side = _Side(outer)
     if not outer_types.warnings and not side.has_unchecked_formats:
+        return []
+    if repr((inner.value, inner.root)) == repr((outer.value, outer.root)):  # for in Python 1 == True
         return []
     return list(dict.fromkeys(_Walk(_Side(inner), side).found()))
 
@@ -183,14 +201,10 @@ class _Walk:
 
     def _within(self, path: str, inner: Any, outer: Any) -> Iterator[tuple[str, str]]:
         plain = inner if is_object(inner) else {}
-        for word, value in outer.items():
-            if _is_annotation(word):
+        for word in _keywords(outer):
+            if not self._outer.is_opaque(outer, word) and not self._outer.is_tainted(outer[word]):
                 continue
-            if not self._outer.is_opaque(outer, word) and not self._outer.is_tainted(value):
-                continue
-            if word in plain and self._alike_word(word, plain[word], value):
-                continue
-            if not self._goes_down(path, word, plain, outer):
+            if not self._alike_in(word, plain, outer) and not self._goes_down(path, word, plain, outer):
                 yield path, word
 
     def _goes_down(self, path: str, word: str, inner: Mapping[str, Any], outer: Mapping[str, Any]) -> bool:
@@ -222,8 +236,14 @@ class _Walk:
 
     # likeness
 
-    def _alike_word(self, word: str, inner: Any, outer: Any) -> bool:
-        return self._alike({word: inner}, {word: outer})
+    def _alike_in(self, word: str, inner: Mapping[str, Any], outer: Mapping[str, Any]) -> bool:
+        """Whether a keyword says the same in both schemas, which may depend on what stands beside it."""
+        if word in WHOLLY:
+            return False
+        words = {word, *BESIDE.get(word, ())}
+        return word in inner and self._alike(
+            *({w: each[w] for w in words & each.keys()} for each in (inner, outer))
+        )
 
     def _alike(self, inner: Any, outer: Any) -> bool:
         """Whether two raw schemas say the same."""
@@ -262,6 +282,8 @@ class _Walk:
     ) -> list[tuple[Any, Any, bool]] | None:
         parts: list[tuple[Any, Any, bool]] = []
         for word in _keywords(a):
+            if word in ("$dynamicRef", "$recursiveRef"):  # what these mean depends on how one got there
+                return None
             if word == "$ref":
                 parts.append((_meant(self._inner, a), _meant(self._outer, b), True))
             elif word in VALUES:
