@@ -27,7 +27,11 @@ PARTS: list[Json] = [
 ]
 
 
-def mutated(schema: Json, draw: st.DrawFn) -> Json:
+Fits = Callable[[Json], bool]
+Change = Callable[[Json, One], None]
+
+
+def mutated(schema: Json, draw: st.DrawFn, changes: list[tuple[Change, Fits]] | None = None) -> Json:
     """A copy with one to three changes."""
     made = copy.deepcopy(schema)
 
@@ -35,10 +39,9 @@ def mutated(schema: Json, draw: st.DrawFn) -> Json:
         return draw(st.sampled_from(options))
 
     for _ in range(one([1, 1, 1, 2, 3])):
-        places = list(_schemas(made))
-        place = one(places)
-        change = one([change for change, fits in CHANGES if fits(place)])
-        change(place, one)
+        place = one(list(_schemas(made)))
+        fitting = [change for change, fits in changes or CHANGES if fits(place)]
+        one(fitting)(place, one)
     return made
 
 
@@ -61,11 +64,11 @@ def _always(schema: Json) -> bool:
     return True
 
 
-def _of_type(*names: str) -> Callable[[Json], bool]:
+def _of_type(*names: str) -> Fits:
     return lambda schema: schema.get("type") in names
 
 
-def _has(*words: str) -> Callable[[Json], bool]:
+def _has(*words: str) -> Fits:
     return lambda schema: any(word in schema for word in words)
 
 
@@ -73,11 +76,11 @@ def _is_object(schema: Json) -> bool:
     return schema.get("type") == "object" and "properties" in schema
 
 
-def _put(word: str, *options: Any) -> Callable[[Json, One], None]:
+def _put(word: str, *options: Any) -> Change:
     return lambda schema, one: schema.update({word: copy.deepcopy(one(options))})
 
 
-def _drop(*words: str) -> Callable[[Json, One], None]:
+def _drop(*words: str) -> Change:
     def change(schema: Json, one: One) -> None:
         del schema[one([word for word in words if word in schema])]
 
@@ -147,7 +150,7 @@ def _values(schema: Json, one: One) -> None:
             values.reverse()
 
 
-CHANGES: list[tuple[Callable[[Json, One], None], Callable[[Json], bool]]] = [
+CHANGES: list[tuple[Change, Fits]] = [
     (_another, _always),
     (_nullable, _always),
     (_put("not", {"const": 1}, {"type": "string"}), _always),
@@ -174,6 +177,9 @@ CHANGES: list[tuple[Callable[[Json, One], None], Callable[[Json], bool]]] = [
         _put("propertyNames", {"maxLength": 1}, {"pattern": "^[a-c]"}, {"not": {"const": "a"}}),
         _of_type("object"),
     ),
+    (_put("dependentRequired", {"a": ["b"]}), _of_type("object")),
+    (_put("items", {"not": {"const": 1}}, {"not": {"type": "string"}}), _of_type("array")),
+    (_drop("not", "contains", "patternProperties"), _has("not", "contains", "patternProperties")),
     (_add_field, _is_object),
     (_drop_field, _is_object),
     (_flip_required, _is_object),
@@ -181,3 +187,19 @@ CHANGES: list[tuple[Callable[[Json, One], None], Callable[[Json], bool]]] = [
     (_members, _has("anyOf", "oneOf")),
     (_values, _has("enum")),
 ]
+
+
+OPAQUE_CHANGES: list[tuple[Change, Fits]] = [
+    (_put("not", {"const": 1}, {"type": "string"}, {"const": "a"}), _always),
+    (_put("format", "email", "ipv4"), _of_type("string")),
+    (_put("pattern", "(?=a)", "(?!b)"), _of_type("string")),
+    (_put("contains", {"type": "integer"}, {"const": "a"}), _of_type("array")),
+    (
+        _put("patternProperties", {"^a": {"type": "integer"}}, {"b": {"not": {"const": 1}}}),
+        _of_type("object"),
+    ),
+    (_put("additionalProperties", {"not": {"const": 1}}, {"not": {"type": "string"}}), _of_type("object")),
+    (_put("minProperties", 1, 2), _of_type("object")),
+    (_put("dependentRequired", {"a": ["b"]}, {"b": ["a"]}), _of_type("object")),
+]
+"""What types cannot say."""

@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 
 from hand_picked_schemas import HAND_PICKED
 from hostile_catalogs import CORPUS
-from schema_mutations import mutated
+from schema_mutations import OPAQUE_CHANGES, mutated
 from streamflow_client import Catalog, Difference, DiscoveryError
 from streamflow_client.schema import changes as changes_module
 from streamflow_client.schema import unchecked, within
@@ -218,6 +218,21 @@ def test_fields_deep_inside_have_a_place() -> None:
     assert found[0].message == (
         "It was `int`, and is `float` now: programs may refuse, or misread, what the server returns."
     )
+
+
+def test_what_a_union_makes_up_for_is_told_elsewhere() -> None:
+    """A definition that became narrower: nothing lacks in the union, for which another member stands in."""
+
+    def menu(price: Json, *more: Json) -> Json:
+        dish, one_of = {"$ref": "#/$defs/Dish"}, thing({"z": TEXT}, "z")
+        defined = {"$defs": {"Dish": thing({"price": price}, "price")}}
+        return thing({"any": {"anyOf": [dish, one_of, *more]}, "dish": dish}, **defined)
+
+    new = menu(WHOLE, thing({"price": NUMBER, "more": TEXT}, "price"))
+    found = [each for each in compared("input", menu(NUMBER), new) if each.severity == "breaking"]
+    assert [(each.rule, each.path) for each in found] == [
+        ("type-narrowed", "input/properties/dish/properties/price")
+    ]
 
 
 def test_what_breaks_comes_first() -> None:
@@ -438,6 +453,7 @@ UNCOMPARED: list[tuple[Json, Json, list[str]]] = [
     (thing({}, **{"if": {}, "then": ALIKE}), thing({}, **{"if": {}, "then": {}}), []),
     (thing({}, **{"if": {}, "then": {}}), thing({}, **{"if": {}, "then": ALIKE}), [""]),
     ({"allOf": [thing({"a": TEXT})]}, thing({"a": {**TEXT, **ALIKE}}), [""]),
+    (thing({}, allOf=[thing({"a": TEXT})]), thing({"a": {**TEXT, **ALIKE}}), [""]),
     ({"anyOf": [TEXT, ALIKE]}, {"anyOf": [TEXT, ALIKE], "title": "x"}, []),
     ({"anyOf": [ALIKE, TEXT]}, {"anyOf": [TEXT, ALIKE]}, [""]),  # which is the same, but not seen to be
     (
@@ -661,6 +677,8 @@ def _closed(type_: Any) -> Any:
 def pairs(draw: st.DrawFn) -> tuple[Json, Json, list[Json]]:
     """A schema, another or the same one changed, and instances that nearly fit one of them."""
     old = draw(schemas())
+    if draw(st.booleans()):  # with keywords that types cannot say, then, in both
+        old = mutated(old, draw, OPAQUE_CHANGES)
     new = mutated(old, draw) if draw(st.integers(0, 9)) else draw(schemas())
     if "$schema" not in new:
         new["$schema"] = old["$schema"]
