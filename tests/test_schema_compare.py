@@ -226,12 +226,12 @@ def test_what_a_union_makes_up_for_is_told_elsewhere() -> None:
     def menu(price: Json, *more: Json) -> Json:
         dish, one_of = {"$ref": "#/$defs/Dish"}, thing({"z": TEXT}, "z")
         defined = {"$defs": {"Dish": thing({"price": price}, "price")}}
-        return thing({"any": {"anyOf": [dish, one_of, *more]}, "dish": dish}, **defined)
+        return thing({"any": {"anyOf": [dish, one_of, *more]}, "lists": listed(listed(dish))}, **defined)
 
     new = menu(WHOLE, thing({"price": NUMBER, "more": TEXT}, "price"))
     found = [each for each in compared("input", menu(NUMBER), new) if each.severity == "breaking"]
     assert [(each.rule, each.path) for each in found] == [
-        ("type-narrowed", "input/properties/dish/properties/price")
+        ("type-narrowed", "input/properties/lists/items/items/properties/price")
     ]
 
 
