@@ -23,7 +23,7 @@ from .model import Anything, Schema, Types
 from .names import class_name
 from .read import read_types
 from .rules import Difference, Part, severity
-from .unchecked import untold
+from .unchecked import is_annotation_only, untold
 from .within import TooMuch
 
 __all__ = ["differences"]
@@ -33,7 +33,7 @@ PARTS: Final[tuple[Part, ...]] = ("input", "chunk", "output")
 
 def differences(file: Mapping[str, FlowSpec], server: Mapping[str, FlowSpec]) -> tuple[Difference, ...]:
     """All differences, by flow in the file's order, then the server's; in a flow, what breaks first."""
-    tells_chunks = any(spec.chunk_schema is not None for spec in server.values())
+    tells_chunks = any(_tells(spec.chunk_schema) for spec in server.values())
     found: list[Difference] = []
     for name in file:
         if name not in server:
@@ -59,19 +59,23 @@ def _of_flow(old: FlowSpec, new: FlowSpec, *, tells_chunks: bool) -> Iterator[Di
     }
     for part in PARTS:
         was, now = schemas[part]
-        if (
-            part == "chunk" and now is None
-        ):  # servers in JavaScript and Python never tell: the file's word stands
+        if part == "chunk" and not _tells(now):
+            # servers in JavaScript and Python never tell: the file's word stands
             found = _untold_chunks(was) if tells_chunks else []
-        elif part != "input" and was is None and now is not None:
+        elif part != "input" and not _tells(was) and _tells(now):
             found = [Change("schema-told", "", "the server tells a schema, and the file tells none")]
         else:
             found = _of_schemas(old.name, part, was, now)
         yield from (_difference(old.name, part, change) for change in found)
 
 
+def _tells(schema: Schema | None) -> bool:
+    """Whether a schema says anything of values; `{}` does not."""
+    return schema is not None and schema.value is not True and not is_annotation_only(schema.value)
+
+
 def _untold_chunks(was: Schema | None) -> list[Change]:
-    if was is None:
+    if not _tells(was):
         return []
     return [
         Change("schema-untold", "", "the server no longer tells a schema, but tells those of other flows")

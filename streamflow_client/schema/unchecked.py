@@ -25,7 +25,7 @@ from .shapes import KINDS
 from .values import identity
 from .within import TooMuch
 
-__all__ = ["untold"]
+__all__ = ["is_annotation_only", "untold"]
 
 MAX_STEPS: Final = 300_000
 """Values of both documents that are compared, in one pair of schemas."""
@@ -84,6 +84,11 @@ def untold(inner: Schema, outer: Schema, outer_types: Types) -> list[tuple[str, 
     if repr((inner.value, inner.root)) == repr((outer.value, outer.root)):  # for in Python 1 == True
         return []
     return list(dict.fromkeys(_Walk(_Side(inner), side).found()))
+
+
+def is_annotation_only(schema: Any) -> bool:
+    """Whether nothing in a raw schema limits values."""
+    return is_object(schema) and not _keywords(schema)
 
 
 class _Side:
