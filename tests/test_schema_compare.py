@@ -16,7 +16,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from hand_picked_schemas import HAND_PICKED
+from hand_picked_schemas import DRAFT_07, HAND_PICKED
 from hostile_catalogs import CORPUS
 from schema_mutations import OPAQUE_CHANGES, mutated
 from streamflow_client import Catalog, Difference, DiscoveryError
@@ -491,7 +491,19 @@ UNCOMPARED: list[tuple[Json, Json, list[str]]] = [
     (mapped(TEXT, properties={"a": TEXT}), mapped({"format": "email"}), [""]),
     (mapped(ALIKE, properties={"a": {}}), mapped(ALIKE), [""]),  # a field that is an unknown one there
     (mapped(ALIKE, properties={"a": {}}), mapped(ALIKE, properties={"a": {}, "b": {}}), []),
-    (mapped(ALIKE, allOf=[{"properties": {"a": {}}}]), mapped(ALIKE), [""]),
+    (mapped(ALIKE, allOf=[{"properties": {"a": {}}}]), mapped(ALIKE), []),
+    (mapped(TEXT, patternProperties={"^a": WHOLE}), mapped(WHOLE, patternProperties={"^a": WHOLE}), [""]),
+    (mapped(TEXT, patternProperties={"^a": WHOLE}), mapped(TEXT, patternProperties={"^b": WHOLE}), ["", ""]),
+    (
+        mapped(TEXT, patternProperties={"^a": {}}),
+        mapped(TEXT, patternProperties={"^a": {}}, minProperties=0),
+        [],
+    ),
+    (
+        {"$schema": DRAFT_07, "$ref": "#/definitions/a", **ALIKE, "definitions": {"a": TEXT}},
+        {"$ref": "#/$defs/a", **ALIKE, "$defs": {"a": TEXT}},
+        [""],
+    ),
     ({"prefixItems": [{}], "items": ALIKE}, {"items": ALIKE}, [""]),
     ({"items": ALIKE}, {"items": ALIKE, "minItems": 0}, []),
     ({"prefixItems": [{}], "items": ALIKE}, {"prefixItems": [{}], "items": ALIKE, "title": "x"}, []),

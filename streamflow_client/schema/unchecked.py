@@ -17,6 +17,7 @@ from typing import Any, Final
 
 from ..jsonvalues import is_list, is_object
 from .broken import BrokenSchema
+from .graph import is_old
 from .keywords import UNCHECKED, UNCHECKED_FORMATS
 from .model import Schema, Types
 from .patterns import NoPattern, Patterns
@@ -97,6 +98,7 @@ class _Side:
     def __init__(self, schema: Schema) -> None:
         self._document = Document(schema)
         self.root = schema.value
+        self._refs_stand_alone = is_old(schema.value, schema.root)
         self._patterns = Patterns()
         self.has_unchecked_formats = False
         self._tainted = self._all_tainted()
@@ -108,11 +110,17 @@ class _Side:
     def followed(self, value: Any) -> Any:
         """What a schema means that is nothing but a reference."""
         for _ in range(100):
-            target = self.target(value["$ref"]) if is_object(value) and _keywords(value) == {"$ref"} else None
+            target = (
+                self.target(value["$ref"]) if is_object(value) and self.keywords(value) == {"$ref"} else None
+            )
             if target is None:
                 break
             value = target
         return value
+
+    def keywords(self, schema: Mapping[str, Any]) -> set[str]:
+        """Those that count: up to draft-07, none beside a reference."""
+        return {"$ref"} if self._refs_stand_alone and "$ref" in schema else _keywords(schema)
 
     def target(self, ref: Any) -> Any:
         """What a reference leads to; None: nothing."""
@@ -128,6 +136,8 @@ class _Side:
             return isinstance(value, str) and value in UNCHECKED_FORMATS
         if word == "pattern":
             return not self._is_known_pattern(value)
+        if word == "additionalProperties" and "patternProperties" in schema:
+            return True  # the model leaves both out
         if word == "type":
             return not {*_values(word, value)} <= {*KINDS, "integer"}
         return word in OPAQUE and value is not True and value != {}
@@ -158,7 +168,7 @@ class _Side:
         return _reached(tainted, users)
 
     def _has_opaque(self, schema: Mapping[str, Any]) -> bool:
-        opaque = [word for word in schema if self.is_opaque(schema, word)]
+        opaque = [word for word in self.keywords(schema) if self.is_opaque(schema, word)]
         self.has_unchecked_formats |= "format" in opaque
         return bool(opaque)
 
@@ -169,7 +179,7 @@ class _Side:
         elif is_object(value) and not is_schema:
             yield from ((part, True) for part in value.values())
         elif is_object(value):
-            for word in _keywords(value) - VALUES:
+            for word in self.keywords(value) - VALUES:
                 yield value[word], word not in NAMED
             yield self.target(value.get("$ref")), True
 
@@ -206,7 +216,7 @@ class _Walk:
 
     def _within(self, path: str, inner: Any, outer: Any) -> Iterator[tuple[str, str]]:
         plain = inner if is_object(inner) else {}
-        for word in _keywords(outer):
+        for word in self._outer.keywords(outer):
             if not self._outer.is_opaque(outer, word) and not self._outer.is_tainted(outer[word]):
                 continue
             if not self._alike_in(word, plain, outer) and not self._goes_down(path, word, plain, outer):
@@ -221,12 +231,17 @@ class _Walk:
                 return False
             self._waiting.append((step(path, "items"), inner["items"], outer["items"]))
             return True
-        if word == "additionalProperties" and is_object(inner.get(word)):
-            if set(_fields_of(inner)) - set(_fields_of(outer)) or not _is_plain(inner):
-                return False
-            self._waiting.append((step(path, word), inner[word], outer[word]))
-            return True
-        return False
+        return word == "additionalProperties" and self._extra(path, inner, outer)
+
+    def _extra(self, path: str, inner: Mapping[str, Any], outer: Mapping[str, Any]) -> bool:
+        """Whether fields of other names are of other names on both sides, and are looked at, or alike."""
+        word = "additionalProperties"
+        if word not in inner or set(_fields_of(inner)) - set(_fields_of(outer)):
+            return False
+        if "patternProperties" in inner or "patternProperties" in outer:
+            return self._alike_in("patternProperties", inner, outer) and self._alike(inner[word], outer[word])
+        self._waiting.append((step(path, word), inner[word], outer[word]))
+        return True
 
     def _fields(self, path: str, inner: Mapping[str, Any], outer: Mapping[str, Any]) -> bool:
         mine = _fields_of(inner)
@@ -245,10 +260,10 @@ class _Walk:
         """Whether a keyword says the same in both schemas, which may depend on what stands beside it."""
         if word in WHOLLY:
             return False
+        if word not in self._inner.keywords(inner):
+            return False
         words = {word, *BESIDE.get(word, ())}
-        return word in inner and self._alike(
-            *({w: each[w] for w in words & each.keys()} for each in (inner, outer))
-        )
+        return self._alike(*({w: each[w] for w in words & each.keys()} for each in (inner, outer)))
 
     def _alike(self, inner: Any, outer: Any) -> bool:
         """Whether two raw schemas say the same."""
@@ -278,7 +293,7 @@ class _Walk:
             return [] if identity(a) == identity(b) else None
         if not is_schema:
             return [(a[name], b[name], True) for name in a] if a.keys() == b.keys() else None
-        if _keywords(a) != _keywords(b):
+        if self._inner.keywords(a) != self._outer.keywords(b):
             return None
         return self._keyword_parts(a, b)
 
@@ -286,7 +301,7 @@ class _Walk:
         self, a: Mapping[str, Any], b: Mapping[str, Any]
     ) -> list[tuple[Any, Any, bool]] | None:
         parts: list[tuple[Any, Any, bool]] = []
-        for word in _keywords(a):
+        for word in self._inner.keywords(a):
             if word in ("$dynamicRef", "$recursiveRef"):  # what these mean depends on how one got there
                 return None
             if word == "$ref":
