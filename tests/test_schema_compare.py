@@ -496,7 +496,7 @@ UNCOMPARED: list[tuple[Json, Json, list[str]]] = [
     (mapped(TEXT, patternProperties={"^a": WHOLE}), mapped(TEXT, patternProperties={"^b": WHOLE}), ["", ""]),
     (
         mapped(TEXT, patternProperties={"^a": {}}),
-        mapped(TEXT, patternProperties={"^a": {}}, minProperties=0),
+        mapped(TEXT, patternProperties={"^a": {}}, minItems=0),
         [],
     ),
     (

@@ -216,7 +216,8 @@ class _Walk:
 
     def _within(self, path: str, inner: Any, outer: Any) -> Iterator[tuple[str, str]]:
         plain = inner if is_object(inner) else {}
-        for word in self._outer.keywords(outer):
+        counting = self._outer.keywords(outer)
+        for word in (word for word in outer if word in counting):  # in the order of the schema
             if not self._outer.is_opaque(outer, word) and not self._outer.is_tainted(outer[word]):
                 continue
             if not self._alike_in(word, plain, outer) and not self._goes_down(path, word, plain, outer):
