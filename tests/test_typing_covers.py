@@ -25,12 +25,16 @@ FILES = sorted((Path(__file__).parent / "typing").glob("*.py"))
 
 # What users never make themselves: its constructor is ours.
 OURS_TO_MAKE = {
-    *("Flow", "Flows", "DiscoveredFlow", "FlowStream"),
-    *("AsyncFlow", "AsyncFlows", "AsyncDiscoveredFlow", "AsyncFlowStream"),
-    *("Attempt", "Timeline", "Liveness", "Catalog", "FlowSpec", "Schema"),
+    *("Flow", "Flows", "DiscoveredFlow", "FlowStream", "GeneratedFlow"),
+    *("AsyncFlow", "AsyncFlows", "AsyncDiscoveredFlow", "AsyncFlowStream", "AsyncGeneratedFlow"),
+    *("Attempt", "Timeline", "Liveness", "Catalog", "FlowSpec", "Schema", "Difference"),
     *("Call", "Connections", "Received", "Run"),
 }
-OURS_TO_CALL = {"streamflow_client.FlowDef.codec"}  # public for our own modules, not for users
+OURS_TO_CALL = {  # public for our own modules, not for users
+    "streamflow_client.FlowDef.codec",
+    "streamflow_client.GeneratedFlow.of",
+    "streamflow_client.AsyncGeneratedFlow.of",
+}
 SPOKEN = {  # what is written without its name: calls, indexes, loops, `with`
     *("__init__", "__call__", "__getattr__", "__getitem__", "__len__", "__contains__"),
     *("__iter__", "__next__", "__enter__", "__aiter__", "__anext__", "__aenter__"),

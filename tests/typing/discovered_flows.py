@@ -14,6 +14,7 @@ from streamflow_client import (
     AsyncFlowStream,
     Catalog,
     Client,
+    Difference,
     DiscoveredFlow,
     Flow,
     Flows,
@@ -110,6 +111,10 @@ def catalogs(catalog: Catalog) -> None:
     assert_type(catalog.source, str)
     assert_type(catalog.warnings, tuple[str, ...])
     assert_type(catalog.flows, Mapping[str, FlowSpec])
+    assert_type(catalog.info, Mapping[str, Any] | None)
+    assert_type(catalog.save("flows.openapi.json"), None)
+    assert_type(catalog.save(Path("flows.openapi.json")), None)
+    assert_type(catalog.differences(catalog), tuple[Difference, ...])
     assert_type(list(catalog), list[str])
     assert_type(len(catalog), int)
     assert_type("menu" in catalog, bool)
@@ -118,6 +123,15 @@ def catalogs(catalog: Catalog) -> None:
     for name, spec in catalog.items():
         assert_type(name, str)
         assert_type(spec, FlowSpec)
+
+
+def differences(difference: Difference) -> None:
+    assert_type(difference.flow, str)
+    assert_type(difference.part, Literal["flow", "input", "chunk", "output"])
+    assert_type(difference.severity, Literal["compatible", "breaking"])
+    assert_type(difference.rule, str)
+    assert_type(difference.path, str)
+    assert_type(difference.message, str)
 
 
 def specs(spec: FlowSpec, schema: Schema) -> None:

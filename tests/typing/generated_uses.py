@@ -11,7 +11,17 @@ from uuid import UUID
 
 from httpx_sse import ServerSentEvent
 
-from streamflow_client import AsyncClient, AsyncFlow, AsyncFlowStream, Client, Flow, FlowStream, Ticket
+from streamflow_client import (
+    AsyncClient,
+    AsyncFlow,
+    AsyncFlowStream,
+    AsyncGeneratedFlow,
+    Client,
+    Flow,
+    FlowStream,
+    GeneratedFlow,
+    Ticket,
+)
 
 from .generated_flows import (
     MENU,
@@ -80,6 +90,22 @@ async def async_calls(client: AsyncClient, ticket: Ticket) -> None:
     assert_type(flows.menu.resume(ticket), AsyncFlowStream[Dish, Menu])
     assert_type(await flows.menu.with_options(retry=None)(theme="pirate"), Menu)
     assert_type(flows.story, AsyncFlow[str, str, str])
+
+
+def handed_over(menu: GeneratedFlow[..., MenuRequest, Dish, Menu], request: MenuRequest) -> None:
+    assert_type(menu(request), Menu)
+    assert_type(menu.stream(request), FlowStream[Dish, Menu])
+    assert_type(menu.stream_events(request), FlowStream[ServerSentEvent, None])
+    assert_type(menu.with_options(timeout=5), GeneratedFlow[..., MenuRequest, Dish, Menu])
+
+
+async def handed_over_async(
+    menu: AsyncGeneratedFlow[..., MenuRequest, Dish, Menu], request: MenuRequest
+) -> None:
+    assert_type(await menu(request), Menu)
+    assert_type(menu.stream(request), AsyncFlowStream[Dish, Menu])
+    assert_type(menu.stream_events(request), AsyncFlowStream[ServerSentEvent, None])
+    assert_type(menu.with_options(timeout=5), AsyncGeneratedFlow[..., MenuRequest, Dish, Menu])
 
 
 def anything_that_calls(flow: Flow[MenuRequest, Dish, Menu], request: MenuRequest) -> Menu:
