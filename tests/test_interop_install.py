@@ -18,7 +18,7 @@ pytestmark = pytest.mark.skipif(os.name != "posix", reason="needs bash")
 @pytest.fixture
 def install(tmp_path: Path) -> Install:
     shutil.copy(INSTALL, tmp_path)
-    for app in ("go", "js", "firebase", "python"):
+    for app in ("go", "js", "firebase", "redocly", "python"):
         write(tmp_path, app, FINE)
     (tmp_path / "apps" / "js" / "flows.cjs").touch()
     for tool in ("go", "node", "npm"):

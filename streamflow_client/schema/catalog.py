@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Catalog", "FlowSpec"]
 
-log = logging.getLogger("streamflow_client.discovery")
+log: logging.Logger = logging.getLogger("streamflow_client.discovery")
 
 T = TypeVar("T")
 

@@ -216,8 +216,8 @@ class Writer:
     def __init__(self) -> None:
         self.hidden: Set[str] = frozenset()
         self.as_values = False
-        self.used = set[str]()
-        self.aliased = set[str]()
+        self.used: set[str] = set()
+        self.aliased: set[str] = set()
 
     def flat(self, expr: Expr) -> str:
         """All of it on one line."""

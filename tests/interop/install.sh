@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Installs the apps of the interoperability suite: exact versions, into the folder it is given and nowhere else.
-# In: a folder. Out: an app in each of its folders, as `interop_expected.py` starts them. What an app needs is
-# said by the app's own `install.sh`. An app that is installed, and unchanged since, is left alone.
+# In: a folder. Out: an app in each of its folders, as `interop_expected.py` starts them; and Redocly, which reads what
+# they are described by. What an app needs is said by the app's own `install.sh`. An app that is installed, and unchanged since, is left alone.
 set -euo pipefail
 mkdir -p "$1"
 target=$(cd "$1" && pwd)
@@ -40,5 +40,6 @@ compiling=$!
 trap 'wait "$compiling" || true' EXIT # however this one ends, nothing goes on writing behind it
 for variant in express express-cjs express-older next; do install_app js "$variant" "$variant"; done
 install_app firebase firebase
+install_app redocly redocly
 for variant in fastapi flask older plain-fastapi; do install_app python "python-$variant" "$variant"; done
 wait "$compiling"

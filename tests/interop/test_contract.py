@@ -1,5 +1,7 @@
 """From a real server to checked code, in one go: pull, check, generate, mypy and pyright, call.
 
+On the way, Redocly's linter and viewer take the pulled file for what it is, an OpenAPI document.
+
 The development server (or the app's own OpenAPI document) tells the types; the program that was written
 against them then calls the app as in production, where nothing describes it any more.
 """
@@ -18,7 +20,7 @@ import pytest
 
 from interop_expected import EXPRESS, FASTAPI, GO_NEWEST, PLAIN
 from interop_flows import THEME, item, menu
-from interop_servers import App, Apps
+from interop_servers import HOME, App, Apps
 
 PROGRAM = """\
 import asyncio
@@ -106,6 +108,7 @@ def test_pull_check_generate_typecheck_and_call(name: str, apps: Apps, tmp_path:
     samples = [word for sample in case.samples for word in ("--sample", sample)]
 
     streamflow(tmp_path, "pull", described, "-o", "flows.openapi.json", *samples)
+    look_at(tmp_path, "flows.openapi.json")
     streamflow(tmp_path, "check", described, "--catalog", "flows.openapi.json")
     streamflow(tmp_path, "generate", "flows.openapi.json", "-o", "flows.py")
     streamflow(tmp_path, "generate", "flows.openapi.json", "-o", "flows.py", "--check")
@@ -128,9 +131,24 @@ def streamflow(folder: Path, *words: str) -> str:
     return told(folder, command, *words)
 
 
+def look_at(folder: Path, file: str) -> None:
+    """As those who have other tools for OpenAPI do."""
+    redocly = str(HOME / "redocly/node_modules/.bin/redocly")
+    assert Path(redocly).exists(), "Redocly is not installed; run: make interop"
+    told(folder, redocly, "lint", "--extends=spec", file)
+    told(folder, redocly, "build-docs", file, "--output", "docs.html")
+    page = (folder / "docs.html").read_text("utf-8")
+    assert all(f'"operationId":"{flow}"' in page for flow in ("menu", "echo", "tree"))
+
+
 def told(folder: Path, *words: str) -> str:
     """What a command prints; its failure shows all that it said."""
-    surroundings = os.environ | {"PYRIGHT_PYTHON_IGNORE_WARNINGS": "1", "PYTHONUTF8": "1"}
+    surroundings = os.environ | {
+        "PYRIGHT_PYTHON_IGNORE_WARNINGS": "1",
+        "PYTHONUTF8": "1",
+        "REDOCLY_TELEMETRY": "off",
+        "REDOCLY_SUPPRESS_UPDATE_NOTICE": "true",
+    }
     done = subprocess.run(words, cwd=folder, env=surroundings, capture_output=True, text=True, check=False)
     assert done.returncode == 0, f"{' '.join(words)}\n{done.stdout}\n{done.stderr}"
     return done.stdout
