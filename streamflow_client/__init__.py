@@ -58,8 +58,8 @@ from .errors import (
 from .flowdef import FlowDef
 from .options import Retry, Timeout
 from .schema.catalog import Catalog, FlowSpec
+from .schema.comparing.rules import Difference
 from .schema.model import Schema
-from .schema.rules import Difference
 from .sync import Client, DiscoveredFlow, Flow, Flows, GeneratedFlow
 from .sync_stream import FlowStream
 from .ticket import Ticket

@@ -2,7 +2,7 @@
 
 In: classes whose annotations say what a schema said, and definitions of flows. Out: checks as exact as those
 of discovered flows, for the annotations are read back into the same model of types; flows, bound to either
-client. Out of place here: reading annotations (`schema/annotations.py`), and modules (`schema/source.py`).
+client. Out of place here: reading annotations, and writing modules (`schema/source`).
 """
 
 from __future__ import annotations
@@ -17,9 +17,11 @@ from typing_extensions import TypeForm, TypeVar
 
 from .aio import AsyncClient, AsyncFlow, AsyncGeneratedFlow
 from .found import FlowTypes, SchemaFlow
-from .schema.annotations import Read, read_form
 from .schema.core import Core
-from .schema.markers import (
+from .schema.model import Anything, Ref, Types
+from .schema.runtime import FlowModel
+from .schema.source.annotations import Read, read_form
+from .schema.source.markers import (
     Omittable,
     exactly_one,
     formatted,
@@ -31,8 +33,6 @@ from .schema.markers import (
     unsaid,
     values,
 )
-from .schema.model import Anything, Ref, Types
-from .schema.runtime import FlowModel
 from .sync import Client, Flow, GeneratedFlow
 
 __all__ = [

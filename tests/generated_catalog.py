@@ -134,7 +134,7 @@ def text() -> str:
     """The module as it is written now."""
     from streamflow_client.cli.generating import flows_to_write
     from streamflow_client.schema.catalog import Catalog
-    from streamflow_client.schema.source import module_source
+    from streamflow_client.schema.source.module import module_source
 
     found = flows_to_write(Catalog.parse(catalog(), source="generated_catalog.json"))
     return module_source(found.flows, sorted(found.notes))

@@ -15,7 +15,7 @@ from typing import Any
 from unittest.mock import patch
 
 from streamflow_client.schema.model import Types
-from streamflow_client.schema.source import FlowSchemas, module_source
+from streamflow_client.schema.source.module import FlowSchemas, module_source
 
 IMPORTS = {
     "__future__": {"annotations"},
@@ -51,7 +51,7 @@ def written(types: Types, role: str = "output") -> str:
 
 def written_to_the_letter(types: Types) -> str:
     """The same with an output that is read as its schema says, with all nulls."""
-    with patch("streamflow_client.schema.source.lenient", lambda types: types):
+    with patch("streamflow_client.schema.source.module.lenient", lambda types: types):
         return written(types)
 
 

@@ -17,7 +17,7 @@ from streamflow_client import Catalog, Difference
 from streamflow_client.cli import checking
 from streamflow_client.cli.exits import ExitCode
 from streamflow_client.cli.lines import lines_of
-from streamflow_client.schema.rules import RULES, Part, severity
+from streamflow_client.schema.comparing.rules import RULES, Part, severity
 from streamflow_client.testing import StubServer, faults
 
 OPENAPI, ACTIONS = "/openapi.json", "/api/actions"

@@ -26,7 +26,6 @@ from shell import Cli, command_line, plain_surroundings
 from streamflow_client import AsyncClient, Client, InputValidationError
 from streamflow_client.cli.exits import ExitCode
 from streamflow_client.generated import FlowDef, GeneratedModel
-from streamflow_client.schema.annotations import read_form
 from streamflow_client.schema.lenient import lenient
 from streamflow_client.schema.model import (
     MISSING,
@@ -49,9 +48,10 @@ from streamflow_client.schema.model import (
 from streamflow_client.schema.names import MODULE_NAMES, class_name
 from streamflow_client.schema.read import read_types
 from streamflow_client.schema.runtime import Role, build
-from streamflow_client.schema.source import FlowSchemas, is_too_deep, module_source
-from streamflow_client.schema.sourcemerged import worded
-from streamflow_client.schema.sourcetext import WIDTH, Writer, value
+from streamflow_client.schema.source.annotations import read_form
+from streamflow_client.schema.source.merged import worded
+from streamflow_client.schema.source.module import FlowSchemas, is_too_deep, module_source
+from streamflow_client.schema.source.text import WIDTH, Writer, value
 from streamflow_client.testing import StubServer
 from test_schema_oracle import Ours, cases, model_records, model_types, nullable_cases, oracle
 
@@ -84,7 +84,7 @@ def read_back(module: Any) -> Types:
 
 def comparable(types: Types) -> str:
     """The root, and what it needs: `repr` tells 1 from 1.0 and from True, which `==` does not."""
-    from streamflow_client.schema.sourcemerged import _reached
+    from streamflow_client.schema.source.merged import _reached
 
     needed = {name: types.definitions[name] for name in sorted(_reached(types))}
     return repr((types.root, needed))

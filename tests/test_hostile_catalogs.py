@@ -30,7 +30,7 @@ from hostile_catalogs import CORPUS, INSTANCES
 from streamflow_client.errors import DiscoveryError
 from streamflow_client.found import DISCOVERY_LOG, FoundFlow
 from streamflow_client.schema.catalog import Catalog, FlowSpec
-from streamflow_client.schema.source import FlowSchemas, is_too_deep, module_source
+from streamflow_client.schema.source.module import FlowSchemas, is_too_deep, module_source
 
 LONGEST = 5.0  # seconds a document may take
 SIGNATURE = 5_000  # characters of a line that people are shown

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streamflow_client.schema.infer import (
+from streamflow_client.schema.saving.infer import (
     MAX_DEPTH,
     MAX_FIELDS,
     MAX_PARTS,

@@ -279,7 +279,7 @@ def test_usage(cli: Cli, words: tuple[str, ...], told: str) -> None:
 
 
 def test_too_many_flows_for_a_file(pull: Pull, file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("streamflow_client.schema.saving.SIZE_LIMIT", 1000)
+    monkeypatch.setattr("streamflow_client.schema.saving.writing.SIZE_LIMIT", 1000)
     ended = pull("-o", str(file))
     assert ended.code == ExitCode.NOT_DISCOVERED
     assert "could not be read again" in ended.err

@@ -28,7 +28,7 @@ from streamflow_client.schema.flowspec import FlowSpec
 from streamflow_client.schema.model import Schema, Types
 from streamflow_client.schema.names import class_name
 from streamflow_client.schema.read import read_types
-from streamflow_client.schema.saving import saved
+from streamflow_client.schema.saving.writing import saved
 from streamflow_client.testing import StubServer
 from test_catalog import app as fastapi_app
 from test_schema_oracle import _Make, oracle, schemas
@@ -668,7 +668,7 @@ def test_a_pipe_is_written_to(tmp_path: Path) -> None:
 
 
 def test_too_large_to_be_read_again(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setattr("streamflow_client.schema.saving.SIZE_LIMIT", 1000)
+    monkeypatch.setattr("streamflow_client.schema.saving.writing.SIZE_LIMIT", 1000)
     with pytest.raises(DiscoveryError, match="could not be read again"):
         parse(actions(f={})).save(tmp_path / "flows.json")
     assert list(tmp_path.iterdir()) == []

@@ -20,16 +20,16 @@ from hand_picked_schemas import DRAFT_07, HAND_PICKED
 from hostile_catalogs import CORPUS
 from schema_mutations import OPAQUE_CHANGES, mutated
 from streamflow_client import Catalog, Difference, DiscoveryError
-from streamflow_client.schema import changes as changes_module
-from streamflow_client.schema import unchecked, within
 from streamflow_client.schema.accepts import accepts
 from streamflow_client.schema.broken import BrokenSchema
-from streamflow_client.schema.changes import changes
-from streamflow_client.schema.compare import differences
+from streamflow_client.schema.comparing import changes as changes_module
+from streamflow_client.schema.comparing import unchecked, within
+from streamflow_client.schema.comparing.catalogs import differences
+from streamflow_client.schema.comparing.changes import changes
+from streamflow_client.schema.comparing.rules import RULES, Part, severity
 from streamflow_client.schema.flowspec import FlowSpec
 from streamflow_client.schema.lenient import lenient
 from streamflow_client.schema.model import Anything, Nothing, Record, Schema, Types
-from streamflow_client.schema.rules import RULES, Part, severity
 from test_schema_oracle import Ours, _Make, oracle, schemas, values
 
 Json = Any

@@ -1,7 +1,7 @@
 """`streamflow-client check`: whether the server still keeps what a catalog file says.
 
 In: a `Server`, the file. Out: the differences, for people, for programs or as GitHub's annotations, and an
-exit code. Out of place here: finding and judging differences (`schema/compare.py`), lines (`lines.py`).
+exit code. Out of place here: finding and judging differences (`schema/comparing`), lines (`lines.py`).
 """
 
 from __future__ import annotations
@@ -14,8 +14,8 @@ from typing import Literal
 from rich.text import Text
 
 from ..schema.catalog import Catalog
+from ..schema.comparing.rules import Difference, Part
 from ..schema.document import as_utf8
-from ..schema.rules import Difference, Part
 from .arguments import Server
 from .exits import ExitCode
 from .lines import lines_of

@@ -2,7 +2,7 @@
 
 In: a `Server` or a file, and where the module goes. Out: the module written, or compared with the one that is
 there; what of the schemas it cannot say, on standard error. Out of place here: what stands in the module
-(`schema/source.py`).
+(`schema/source/module.py`).
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from ..errors import DiscoveryError
 from ..found import FlowTypes
 from ..schema.catalog import Catalog
 from ..schema.files import write_file
-from ..schema.source import GENERATED, FlowSchemas, is_too_deep, module_source
+from ..schema.source.module import GENERATED, FlowSchemas, is_too_deep, module_source
 from ..text import shown
 from .arguments import BadArgument, Server
 from .exits import ExitCode

@@ -17,10 +17,10 @@ from urllib.parse import quote
 
 from ..jsonvalues import is_list, is_object
 from ..schema.broken import BrokenSchema
+from ..schema.comparing.rules import Difference
 from ..schema.flowspec import FlowSpec
 from ..schema.model import Schema
 from ..schema.refs import Document, step, tokens
-from ..schema.rules import Difference
 
 __all__ = ["lines_of"]
 

@@ -1,8 +1,8 @@
 """`streamflow-client pull`: a server's flows as a file.
 
 In: a `Server`, the file, the calls to learn chunks from. Out: an OpenAPI document in the file or on standard
-output, and on standard error what is not in it. Out of place here: what the document says (`saving.py`),
-and whose word counts (`merging.py`).
+output, and on standard error what is not in it. Out of place here: what the document says (`schema/saving`),
+and whose word counts (`schema/saving/merging.py`).
 """
 
 from __future__ import annotations
@@ -18,9 +18,9 @@ from ..schema.catalog import Catalog
 from ..schema.document import SIZE_LIMIT, read_json
 from ..schema.files import check_place, read_file, write_file
 from ..schema.flowspec import FlowSpec
-from ..schema.infer import NOTHING, Seen, both, seen
-from ..schema.merging import Merged, merged, other_operations, why_not_learnt
-from ..schema.saving import Saved, TooLarge, saved
+from ..schema.saving.infer import NOTHING, Seen, both, seen
+from ..schema.saving.merging import Merged, merged, other_operations, why_not_learnt
+from ..schema.saving.writing import Saved, TooLarge, saved
 from ..sync import DiscoveredFlow
 from ..text import shown
 from ..wire.codec import UNSET

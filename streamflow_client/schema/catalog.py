@@ -27,7 +27,7 @@ from .openapi import read_openapi
 if TYPE_CHECKING:
     from os import PathLike
 
-    from .rules import Difference
+    from .comparing.rules import Difference
 
 __all__ = ["Catalog", "FlowSpec"]
 
@@ -128,7 +128,7 @@ class Catalog(Mapping[str, FlowSpec]):
             OSError: the file cannot be written.
         """
         from .files import write_file
-        from .saving import TooLarge, saved
+        from .saving.writing import TooLarge, saved
 
         try:
             document = saved(self.values(), info=self.info)
@@ -154,7 +154,7 @@ class Catalog(Mapping[str, FlowSpec]):
         Args:
             server: as `client.discover()` gives it.
         """
-        from .compare import differences  # what reads schemas is imported with the first use
+        from .comparing.catalogs import differences  # what reads schemas is imported with the first use
 
         return differences(self, server)
 

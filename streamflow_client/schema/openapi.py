@@ -8,8 +8,8 @@ A flow is a POST whose JSON body is `{"data": input}` and whose answer is an eve
 puts beside `schema` and FastAPI writes into 3.1 too: either the payload itself or the event as an object
 whose field `data` is a string with the payload at `contentSchema`.
 
-Files that `saving.py` writes say some things by extensions, in the place of the schema of `data`, `message`
-or `result`:
+Files that `saving/writing.py` writes say some things by extensions, in the place of the schema of `data`,
+`message` or `result`:
 
 * `x-streamflow-not-told: true`, with nothing beside it but a description: nobody says what the values are.
 * `x-streamflow-inline: true` beside a `$ref`: what it leads to belongs here and stands among the components

@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 from functools import reduce
 from typing import Any, Final
 
-from ..jsonvalues import is_list, is_object
+from ...jsonvalues import is_list, is_object
 
 __all__ = ["NOTHING", "Seen", "both", "schema_of", "seen", "seen_by"]
 

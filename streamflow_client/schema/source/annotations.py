@@ -1,4 +1,4 @@
-"""Annotations → the model of types: what the classes of a generated module say. The way back of `source.py`.
+"""Annotations → the model of types: what the classes of a generated module say. The way back of `module.py`.
 
 In: classes of a generated module, as written or as edited since, and other annotations. Out: `Types`, and the
 class of each record. Out of place here: how a value is checked (`core.py`), and the module's text.
@@ -21,8 +21,7 @@ import typing_extensions
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
-from . import markers
-from .model import (
+from ..model import (
     MISSING,
     Anything,
     Array,
@@ -43,7 +42,8 @@ from .model import (
     Types,
     Union,
 )
-from .plain import UUID
+from ..plain import UUID
+from . import markers
 
 __all__ = ["EXTRA", "Read", "read_form"]
 

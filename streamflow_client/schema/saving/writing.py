@@ -1,7 +1,7 @@
 """Flows → an OpenAPI 3.2 document, from which `openapi.py` reads the same flows again.
 
 In: what catalogs tell of flows. Out: the text of a file, the same for the same flows, and what could not be
-said in it. Out of place here: how it is laid out (`layout.py`), writing files (`files.py`), and whose word
+said in it. Out of place here: how it is laid out (`layout.py`), writing files (`../files.py`), and whose word
 counts where server and file differ (`merging.py`).
 
 Whatever was written is read again: a schema that would not mean the same is written as a text, which means
@@ -15,17 +15,17 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
-from ..text import shown
-from .broken import BrokenSchema
+from ...text import shown
+from ..broken import BrokenSchema
+from ..document import SIZE_LIMIT, read_json
+from ..flowspec import FlowSpec
+from ..model import Schema, Types
+from ..names import class_name
+from ..openapi import read_openapi
+from ..read import read_types
 from .components import Components, as_text
-from .document import SIZE_LIMIT, read_json
-from .flowspec import FlowSpec
 from .layout import Part, Role, document, pretty
-from .model import Schema, Types
 from .moving import Unmovable
-from .names import class_name
-from .openapi import read_openapi
-from .read import read_types
 
 __all__ = ["Saved", "TooLarge", "saved"]
 

@@ -1,7 +1,7 @@
 """The model of types → annotations as source: `list[Item]`, `int = Field(default=3, ge=1)`.
 
-In: a type, a field. Out: expressions. Out of place here: lines (`sourcetext.py`), classes and modules
-(`source.py`). What is written here `annotations.py` reads back.
+In: a type, a field. Out: expressions. Out of place here: lines (`text.py`), classes and modules
+(`module.py`). What is written here `annotations.py` reads back.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from types import NoneType
 from typing import Any, Final
 
-from .model import (
+from ..model import (
     MISSING,
     Anything,
     Array,
@@ -29,7 +29,7 @@ from .model import (
     Type,
     Union,
 )
-from .sourcetext import Expr, call, either, name, starred, subscript, text_literal, value
+from .text import Expr, call, either, name, starred, subscript, text_literal, value
 
 __all__ = ["annotation", "field_parts"]
 

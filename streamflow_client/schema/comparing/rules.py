@@ -1,7 +1,7 @@
 """What may differ between two descriptions of a flow: a table, and who is hurt by what.
 
 In: nothing. Out: `RULES`, the severity of a rule for an input, a chunk or an output, and `Difference`, what
-users see of one. Out of place here: finding differences (`changes.py`, `compare.py`).
+users see of one. Out of place here: finding differences (`changes.py`, `catalogs.py`).
 
 What widens accepts all that was accepted before, and more. That is fine for an input, of which we send what
 the old description allows, and bad for a chunk or an output, of which we accept that. What narrows is the

@@ -20,8 +20,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Final, Literal
 
-from .accepts import Accepting, Definitions, TooMuch, text_fits
-from .model import (
+from ..accepts import Accepting, Definitions, TooMuch, text_fits
+from ..model import (
     Anything,
     Array,
     Boolean,
@@ -38,8 +38,8 @@ from .model import (
     Type,
     Union,
 )
-from .values import exact
-from .walk import alternatives, resolved
+from ..values import exact
+from ..walk import alternatives, resolved
 
 __all__ = ["Containment", "Side", "TooMuch", "count_within", "length", "lower", "promised", "upper"]
 

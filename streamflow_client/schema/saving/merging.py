@@ -23,16 +23,16 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from ..errors import DiscoveryError
-from ..jsonvalues import is_object
-from ..text import shown
-from .broken import BrokenSchema
-from .flowspec import FlowSpec
+from ...errors import DiscoveryError
+from ...jsonvalues import is_object
+from ...text import shown
+from ..broken import BrokenSchema
+from ..flowspec import FlowSpec
+from ..model import Schema, Types
+from ..names import class_name
+from ..openapi import INFERRED
+from ..read import read_types
 from .infer import NOTHING, Seen, both, schema_of, seen_by
-from .model import Schema, Types
-from .names import class_name
-from .openapi import INFERRED
-from .read import read_types
 
 __all__ = ["Merged", "merged", "other_operations", "why_not_learnt"]
 

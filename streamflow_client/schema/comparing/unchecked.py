@@ -15,15 +15,15 @@ from collections import deque
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
-from ..jsonvalues import is_list, is_object
-from .broken import BrokenSchema
-from .graph import is_old
-from .keywords import UNCHECKED, UNCHECKED_FORMATS
-from .model import Schema, Types
-from .patterns import NoPattern, Patterns
-from .refs import Document, step
-from .shapes import KINDS
-from .values import identity
+from ...jsonvalues import is_list, is_object
+from ..broken import BrokenSchema
+from ..graph import is_old
+from ..keywords import UNCHECKED, UNCHECKED_FORMATS
+from ..model import Schema, Types
+from ..patterns import NoPattern, Patterns
+from ..refs import Document, step
+from ..shapes import KINDS
+from ..values import identity
 from .within import TooMuch
 
 __all__ = ["is_annotation_only", "untold"]

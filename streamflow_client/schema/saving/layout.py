@@ -15,12 +15,12 @@ from collections.abc import Iterable, Mapping
 from typing import Any, Final, Literal, TypeAlias
 from urllib.parse import quote
 
-from ..jsonvalues import is_object
+from ...jsonvalues import is_object
+from ..flowspec import FlowSpec
+from ..names import class_name
+from ..openapi import NOT_TOLD
 from .components import COMPONENTS
-from .flowspec import FlowSpec
 from .moving import is_plain
-from .names import class_name
-from .openapi import NOT_TOLD
 
 __all__ = ["Part", "Role", "document", "pretty"]
 

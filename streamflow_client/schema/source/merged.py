@@ -14,8 +14,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Final
 
-from ..text import excerpt
-from .model import (
+from ...text import excerpt
+from ..model import (
     MISSING,
     Array,
     Definition,
@@ -29,10 +29,10 @@ from .model import (
     Types,
     Union,
 )
-from .names import Taken
-from .signature import telling
-from .sourcetext import LONG_TEXT, told
-from .walk import names_in
+from ..names import Taken
+from ..signature import telling
+from ..walk import names_in
+from .text import LONG_TEXT, told
 
 __all__ = ["ROLES", "Key", "Merged", "merged", "worded"]
 

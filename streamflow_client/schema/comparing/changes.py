@@ -1,7 +1,7 @@
 """What differs between two versions of one schema, place by place.
 
 In: the types of both. Out: `Change`s, each with the rule it falls under, where, and what changed. Out of
-place here: whether anything fits anything (`within.py`), who is hurt (`rules.py`), flows (`compare.py`).
+place here: whether anything fits anything (`within.py`), who is hurt (`rules.py`), flows (`catalogs.py`).
 
 The walk goes down both types at once, the shortest way to each place first, and asks at every step whether
 the new type allows more or less than the old one. What is found below answers for what is above; where
@@ -19,9 +19,9 @@ from dataclasses import dataclass
 from itertools import chain
 from typing import Any, Final, TypeVar
 
-from ..text import shown
-from .describe import annotation, default_text, number_text
-from .model import (
+from ...text import shown
+from ..describe import annotation, default_text, number_text
+from ..model import (
     MISSING,
     Array,
     Boolean,
@@ -40,10 +40,10 @@ from .model import (
     Types,
     Union,
 )
-from .refs import step
+from ..refs import step
+from ..values import identity
+from ..walk import resolved
 from .rules import RULES
-from .values import identity
-from .walk import resolved
 from .within import Containment, TooMuch, count_within, item, length, lower, promised, upper
 
 __all__ = ["Change", "changes"]

@@ -1,7 +1,7 @@
 """The model of types → a Python module: a class for each record, a `FlowDef` for each flow, a class of flows.
 
 In: `FlowSchemas`, what is known of each flow. Out: source text, the same for the same flows in any order. Out
-of place here: annotations (`sourcetypes.py`), lines (`sourcetext.py`), files, servers.
+of place here: annotations (`forms.py`), lines (`text.py`), files, servers.
 
 Whatever a schema says becomes a name that was checked, a literal, or a line of a docstring, and nothing else.
 The module imports this library, pydantic, and modules of the standard library that hold types.
@@ -14,13 +14,13 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
-from ..text import shown
-from .lenient import lenient
-from .model import Anything, Definition, Nothing, Record, Ref, Type, Types
-from .names import MODULE_NAMES, Taken, constant_name, flow_names
-from .sourcemerged import ROLES, Key, Merged, merged
-from .sourcetext import WIDTH, Expr, Writer, call, depth, docstring, name, subscript, text_literal
-from .sourcetypes import annotation, field_parts
+from ...text import shown
+from ..lenient import lenient
+from ..model import Anything, Definition, Nothing, Record, Ref, Type, Types
+from ..names import MODULE_NAMES, Taken, constant_name, flow_names
+from .forms import annotation, field_parts
+from .merged import ROLES, Key, Merged, merged
+from .text import WIDTH, Expr, Writer, call, depth, docstring, name, subscript, text_literal
 
 __all__ = ["GENERATED", "MAX_NESTED", "FlowSchemas", "is_too_deep", "module_source"]
 

@@ -16,8 +16,8 @@ from collections.abc import Iterable, Mapping, Set
 from dataclasses import dataclass
 from typing import Any, Final
 
-from ..jsonvalues import is_list, is_object
-from ..text import one_line
+from ...jsonvalues import is_list, is_object
+from ...text import one_line
 
 __all__ = [
     "LONG_TEXT",

@@ -15,14 +15,14 @@ import re
 from collections.abc import Iterable, Iterator
 from typing import Any, Final
 
-from ..jsonvalues import is_list, is_object
-from .broken import BrokenSchema
-from .graph import is_old
-from .model import Schema
+from ...jsonvalues import is_list, is_object
+from ..broken import BrokenSchema
+from ..graph import is_old
+from ..model import Schema
+from ..naming import GROUPS
+from ..openapi import AT, INFERRED, INLINE, TEXT
+from ..refs import Document, step, tokens
 from .moving import HOLD_SCHEMAS, Follow, Move, Unmovable, moved, way
-from .naming import GROUPS
-from .openapi import AT, INFERRED, INLINE, TEXT
-from .refs import Document, step, tokens
 
 __all__ = ["COMPONENTS", "Components", "as_text"]
 

@@ -14,14 +14,14 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Final
 
-from ..text import shown
-from .broken import BrokenSchema
+from ...text import shown
+from ..broken import BrokenSchema
+from ..flowspec import FlowSpec
+from ..lenient import lenient
+from ..model import Anything, Schema, Types
+from ..names import class_name
+from ..read import read_types
 from .changes import Change, changes
-from .flowspec import FlowSpec
-from .lenient import lenient
-from .model import Anything, Schema, Types
-from .names import class_name
-from .read import read_types
 from .rules import Difference, Part, severity
 from .unchecked import is_annotation_only, untold
 from .within import TooMuch

@@ -1,6 +1,6 @@
 """What Python's annotations cannot say of JSON, as words beside them: `Annotated[list[int], unique]`.
 
-In: types and values. Out: marks that `annotations.py` reads and `source.py` writes. Out of place here: what
+In: types and values. Out: marks that `annotations.py` reads and `module.py` writes. Out of place here: what
 they mean for a value (`core.py`).
 
 All begin with a small letter, which no class of a generated module does.

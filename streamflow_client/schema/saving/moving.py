@@ -1,7 +1,7 @@
 """A schema, as it is written at another place of another document, in OpenAPI's dialect.
 
 In: a schema as a document has it, and where the places that it refers to go. Out: the same schema in JSON
-Schema 2020-12, with its references following. Out of place here: which places there are (`saving.py`), and
+Schema 2020-12, with its references following. Out of place here: which places there are (`writing.py`), and
 what a schema means: whoever moves one reads it again, and compares.
 
 What 2020-12 writes otherwise is rewritten: tuples, draft-04's exclusive bounds, `nullable`, and what stands
@@ -17,10 +17,10 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 from urllib.parse import quote
 
-from ..jsonvalues import is_list, is_object
-from ..text import shown
-from .broken import BrokenSchema
-from .refs import step, tokens
+from ...jsonvalues import is_list, is_object
+from ...text import shown
+from ..broken import BrokenSchema
+from ..refs import step, tokens
 
 __all__ = ["HOLD_SCHEMAS", "Follow", "Move", "Unmovable", "is_plain", "moved", "way"]
 
