@@ -48,6 +48,7 @@ OUTPUTS = {
     "discover": DISCOVERED,
     "final_output": "pirate: The pirate menu, 22.00\nspace: FAILED_PRECONDITION, no kitchen up there\n",
     "sync_script": STORY,
+    "typed_calls": "The pirate menu\n  4.50  farm soup\n  4.50\nspace pirate soup, space pirate fish\n",
 }
 
 
@@ -77,7 +78,7 @@ def outcome(process: subprocess.Popen[str]) -> tuple[int, str, str]:
 
 
 def test_no_example_is_left_out() -> None:
-    elsewhere = {"fastapi_relay", "notebook_style", "server", "stub_in_tests"}
+    elsewhere = {"fastapi_relay", "menu_flows", "notebook_style", "server", "stub_in_tests"}
     assert {file.stem for file in EXAMPLES.glob("*.py")} == OUTPUTS.keys() | elsewhere
 
 
@@ -90,6 +91,12 @@ def test_programs_with_a_server_and_without(server: StubServer) -> None:
     for (name, *_), process in running.items():
         assert outcome(process) == (0, OUTPUTS[name], "")
     assert server.connections.open == 0
+
+
+def test_the_generated_module_is_what_is_generated_now(server: StubServer) -> None:
+    module = str(EXAMPLES / "menu_flows.py")
+    code = outcome(start("-m", "streamflow_client", "generate", server.url, "-o", module, "--check"))[0]
+    assert code == 0, f"run: streamflow-client generate URL -o {module}, where examples/server.py is"
 
 
 @pytest.mark.parametrize(
