@@ -151,23 +151,28 @@ def test_a_flow_is_gone(cli: Cli, stub: StubServer, tmp_path: Path) -> None:
 
 def test_no_line_is_a_command_to_github(cli: Cli, stub: StubServer, tmp_path: Path) -> None:
     file = tmp_path / "flows.json"
-    file.write_text(json.dumps({"/flow/::add-mask::a": {"key": ""}, "/flow/menu": {"key": ""}}))
+    fields = {"properties": {"a\n::add-mask::b": {"const": "##[add-mask]c"}, "##[add-mask]d": {}}}
+    flows = {"::add-mask::a": {"key": ""}, "##[add-mask]e": {"key": ""}}
+    menu = {"key": "", "inputSchema": fields, "outputSchema": {"x": {"not": fields}}}
+    file.write_text(json.dumps({f"/flow/{name}": flow for name, flow in {**flows, "menu": menu}.items()}))
     for form in ([], ["--json"]):
         ended = cli("check", stub.url, "--catalog", str(file), *form)
         assert ended.code == 1
-        assert not [line for line in ended.out.splitlines() if line.strip().startswith("::")]
+        assert "add-mask]d" in ended.out
+        lines = (ended.out + ended.err).splitlines()
+        assert not [line for line in lines if line.strip().startswith("::")]
+        assert form or not [line for line in lines if "##[" in line]
 
 
 def test_text_of_a_server_moves_no_cursor(cli: Cli, stub: StubServer, tmp_path: Path) -> None:
     evil = {"properties": {EVIL: {"const": EVIL}}}
     stub.always(OPENAPI, faults.status(404))
     file = tmp_path / "flows.json"
-    file.write_text(
-        json.dumps({"/flow/" + "x" * 9: {"key": "", "inputSchema": evil}, "/flow/menu": {"key": ""}})
-    )
+    file.write_text(json.dumps({"/flow/menu": {"key": "", "inputSchema": evil}}))
     for form in ([], ["--json"], ["--github"]):
         ended = cli("check", stub.url, "--catalog", str(file), *form)
         assert ended.code == 1
+        assert "evil" in ended.out
         assert not any(character in ended.out + ended.err for character in "\x1b\x07\u202e")
 
 

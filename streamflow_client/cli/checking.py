@@ -21,7 +21,7 @@ from .exits import ExitCode
 from .lines import lines_of
 from .output import PipedConsole, complain, emit, warnings_told
 from .run import open_client
-from .terminal import safe_json, safe_text
+from .terminal import safe_json, safe_line, safe_text
 
 Readers = Literal["people", "programs", "github"]
 
@@ -83,7 +83,7 @@ def _print_lines(checked: Checked) -> None:
     console = PipedConsole(highlight=False)
     for flow, found in groupby(checked.differences, key=lambda difference: difference.flow):
         # a line of a CI log that begins with a name could be a command to GitHub: "::add-mask::a"
-        console.print(Text.assemble("flow ", (safe_text(flow), "bold")), soft_wrap=True)
+        console.print(Text.assemble("flow ", (safe_line(flow), "bold")), soft_wrap=True)
         for difference in found:
             console.print(_line(difference), soft_wrap=True)
     console.print(Text(_summary(checked), "dim"), soft_wrap=True)
@@ -92,9 +92,9 @@ def _print_lines(checked: Checked) -> None:
 def _line(difference: Difference) -> Text:
     breaks = difference.severity == "breaking"
     verdict = (_BREAKING[difference.part], "bold red") if breaks else ("compatible", "green")
-    place = f"{safe_text(difference.path)}: " if difference.path else ""
+    place = f"{safe_line(difference.path)}: " if difference.path else ""
     rule = (f" [{difference.rule}]", "dim")
-    return Text.assemble("  ", verdict, f": {place}{safe_text(difference.message)}", rule)
+    return Text.assemble("  ", verdict, f": {place}{safe_line(difference.message)}", rule)
 
 
 _BREAKING: dict[Part, str] = {
@@ -107,7 +107,7 @@ _BREAKING: dict[Part, str] = {
 
 def _summary(checked: Checked) -> str:
     count = len(checked.differences)
-    between = f"between {safe_text(checked.file)} and {safe_text(checked.url)}"
+    between = f"between {safe_line(checked.file)} and {safe_line(checked.url)}"
     if not count:
         return f"no differences {between}"
     differences = f"{count} difference{'' if count == 1 else 's'} {between}"

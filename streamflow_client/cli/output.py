@@ -19,10 +19,9 @@ from rich.text import Text
 from ..calls import log
 from ..errors import FlowError, FlowStatusError, FlowTimeoutError
 from ..found import DISCOVERY_LOG
-from ..text import one_line
 from ..ticket import Ticket
 from .exits import can_go_on
-from .terminal import readable, safe_json
+from .terminal import readable, safe_json, safe_line
 
 
 class Printer(Protocol):
@@ -145,7 +144,7 @@ def emit(text: str) -> None:
 def complain(line: str, prefix: str = "", style: str = "bold red") -> None:
     """One line on standard error; where that cannot be written, the exit code has to do."""
     try:
-        text = Text.assemble((prefix, style), one_line(line))
+        text = Text.assemble((prefix, style), safe_line(line))
         PipedConsole(stderr=True).print(text, soft_wrap=True)
     except (BrokenPipeError, OutputError):
         let_go_of(sys.stderr)

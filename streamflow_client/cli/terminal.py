@@ -11,12 +11,23 @@ from typing import Any
 
 from pydantic_core import to_json, to_jsonable_python
 
+from ..text import one_line
+
 _HARMLESS = frozenset("\n\t\u200c\u200d")  # the last two join the parts of emoji and of Indic scripts
 
 
 def safe_text(text: str) -> str:
     """`text` with control characters shown as escapes; lines and tabs stay."""
     return text if text.isprintable() else "".join(map(_shown, text))
+
+
+def safe_line(text: str) -> str:
+    """`text` on one line, in which GitHub's runner finds no command either.
+
+    It takes `##[add-mask]…` for one anywhere in a line of a log, and `::add-mask::…` at a line's beginning,
+    which has to be ours.
+    """
+    return one_line(text).replace("##[", r"#\x23[")
 
 
 def safe_json(value: Any, indent: int | None = None) -> str:
