@@ -296,3 +296,9 @@ def test_ctrl_c_leaves_the_file(stub: StubServer, file: Path) -> None:
         _, told = running.communicate(timeout=20)
     assert (running.returncode, told) == (ExitCode.CTRL_C, "cancelled\n")
     assert not file.exists()
+
+
+def test_a_pipe_is_written_to_and_never_read(stub: StubServer) -> None:
+    words = [sys.executable, "-m", "streamflow_client", "pull", stub.url]
+    ended = subprocess.run([*words, "-o", "/dev/stdout"], capture_output=True, timeout=30, check=True)
+    assert "menu" in Catalog.parse(ended.stdout, source="stdout")

@@ -661,10 +661,31 @@ def test_where_no_file_can_be(tmp_path: Path) -> None:
         catalog.save("a\0b")
 
 
-def test_a_pipe_is_written_to(tmp_path: Path) -> None:
+def test_a_pipe_is_written_to() -> None:
     catalog = parse(actions(f={}))
     catalog.save("/dev/null")
     assert Path("/dev/null").is_char_device()
+    read, write = os.pipe()
+    catalog.save(f"/dev/fd/{write}")
+    os.close(write)
+    with os.fdopen(read, "rb") as end:
+        assert end.read() == saved(catalog.values()).text.encode()
+
+
+def test_many_components_are_called_like_ours() -> None:
+    names = [f"Failure{'_' * count}" for count in range(1_200)]
+    data = {"properties": {name: {"$ref": f"#/components/schemas/{name}"} for name in names}}
+    document = openapi(data, **{name: {"properties": {"a": {}}} for name in names})
+    made = json.loads(saved(parse(document).values()).text)
+    assert f"Failure{'_' * 1_200}" in made["components"]["schemas"]
+
+
+def test_what_would_be_referred_to_by_too_long_a_name_is_a_text(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("streamflow_client.schema.openapi._REFERENCE", 40)
+    fields = {"type": "object", "properties": {"a": {"type": "string"}}}
+    _, reread, warnings = again(parse(actions(short=fields, **{"x" * 40: fields})))
+    assert len(reread) == 2
+    assert len([warning for warning in warnings if "its input schema is written as a text" in warning]) == 1
 
 
 def test_too_large_to_be_read_again(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -16,7 +16,7 @@ from typing import Any
 from ..errors import DiscoveryError
 from ..schema.catalog import Catalog
 from ..schema.document import SIZE_LIMIT, read_json
-from ..schema.files import check_place, read_file, write_file
+from ..schema.files import check_place, is_special, read_file, write_file
 from ..schema.flowspec import FlowSpec
 from ..schema.saving.infer import NOTHING, Seen, both, seen
 from ..schema.saving.merging import Merged, merged, other_operations, why_not_learnt
@@ -83,6 +83,8 @@ def _before(file: str) -> _Before:
     """
     with _writing(file):
         check_place(file)
+        if is_special(file):  # reading a pipe would wait for what is yet to be written to it
+            return _Before()
         try:
             data = read_file(file, SIZE_LIMIT)
         except FileNotFoundError:

@@ -35,13 +35,21 @@ def write_file(path: str | PathLike[str], data: bytes) -> None:
         ValueError: the path holds a NUL.
     """
     try:
-        target = Path(path).resolve()  # what a link points to is replaced, not the link
-        if target.exists() and not target.is_file():
-            target.write_bytes(data)
+        if is_special(path):
+            Path(path).write_bytes(data)
         else:
-            _replace(target, data)
+            _replace(Path(path).resolve(), data)  # what a link points to is replaced, not the link
     except OSError as error:
         raise type(error)(error.errno, error.strerror or str(error), str(path)) from error
+
+
+def is_special(path: str | PathLike[str]) -> bool:
+    """Whether a path leads to neither a file nor a folder, but to a pipe, say: nothing written stays there.
+
+    Not asked of what it resolves to: `/dev/stdout` leads to a pipe, which has no path.
+    """
+    place = Path(path)
+    return place.exists() and not place.is_file() and not place.is_dir()
 
 
 def check_place(path: str | PathLike[str]) -> None:
@@ -51,6 +59,8 @@ def check_place(path: str | PathLike[str]) -> None:
         OSError: there is no such folder, it cannot be written, or the path is one.
         ValueError: the path holds a NUL.
     """
+    if is_special(path):
+        return
     folder = Path(path).resolve().parent
     if not folder.is_dir():
         raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), str(path))

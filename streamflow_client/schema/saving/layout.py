@@ -175,7 +175,9 @@ def _operation_ids(names: Iterable[str]) -> dict[str, str]:
 
 
 def _free_key(name: str, taken: Mapping[str, Any]) -> str:
-    return name if name not in taken else _free_key(f"{name}_", taken)
+    while name in taken:
+        name += "_"
+    return name
 
 
 def pretty(document: Json) -> str:
