@@ -80,7 +80,7 @@ def complaints(text: str) -> Iterator[str]:
 def _defined(node: ast.AST) -> Iterator[str]:
     match node:
         case ast.ImportFrom(names=names):
-            yield from (alias.name for alias in names)
+            yield from (alias.asname or alias.name for alias in names)
         case ast.ClassDef(name=name) | ast.Assign(targets=[ast.Name(id=name)]):
             yield name
         case _:
@@ -96,9 +96,9 @@ class _Looking:
             case ast.Expr(ast.Constant(str())):
                 pass
             case ast.ImportFrom(module=module, names=names, level=0):
-                unknown = {alias.name for alias in names} - IMPORTS.get(str(module), set())
-                yield from unknown
-                yield from (str(alias.asname) for alias in names if alias.asname)
+                known = BUILTINS if module == "builtins" else IMPORTS.get(str(module), set())
+                yield from {alias.name for alias in names} - known
+                yield from (alias.asname for alias in names if alias.asname not in (None, f"_{alias.name}"))
             case ast.Assign(targets=[ast.Name()], value=ast.Call() | ast.Name() as value):
                 yield from self.expression(value)
             case ast.ClassDef(bases=[base], keywords=keywords, decorator_list=[], body=body):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import json
 import pickle
+import re
 import subprocess
 import sys
 from collections import Counter
@@ -511,6 +512,16 @@ def test_no_class_is_called_like_what_a_module_imports() -> None:
 
 
 HIDING = ["date", "str", "int", "list", "Field", "Any", "Item", "Literal", "Omittable", "unique", "Annotated"]
+HIDDEN = {
+    "properties": {
+        **{name: {"type": "string", "format": "date"} for name in [*HIDING, "ClassVar", "Union", "tuple"]},
+        "kind": {"enum": ["a", "b"]},
+        "pairs": {"type": "array", "prefixItems": [{"type": "boolean"}], "minItems": 1},
+        "either": {"anyOf": [{"type": "integer", "minimum": n} for n in range(9)]},
+        "texts": {"type": "array", "items": {"type": "string", "minLength": 2}, "uniqueItems": True},
+    },
+    "additionalProperties": {"type": "integer"},
+}
 
 
 def test_fields_may_be_called_like_types() -> None:
@@ -526,6 +537,14 @@ def test_fields_may_be_called_like_types() -> None:
     module = module_of(types)
     assert comparable(read_back(module)) == comparable(worded(lenient(types)))
     forget(module)
+
+
+def test_hidden_types_are_imported_by_another_name() -> None:
+    """To mypy and pyright `_ClassVar = ClassVar` is a variable, and no type."""
+    text = written(read_types(Schema(HIDDEN, HIDDEN), name="A"))
+    forget(loaded(text))
+    assert "from typing import ClassVar as _ClassVar" in text
+    assert not re.findall(r"^_\w+ = .*", text, re.MULTILINE)
 
 
 # --- as a caller finds it
@@ -830,7 +849,7 @@ def test_another_generator_takes_the_same_instances() -> None:
 )
 def test_type_checkers_find_nothing(checker: list[str], tmp_path: Path) -> None:
     """In a project of its own, without plugins; of hand-picked schemas and generated ones."""
-    schemas = [schema for schema, _, _ in HAND_PICKED.values()]
+    schemas = [*(schema for schema, _, _ in HAND_PICKED.values()), HIDDEN]
 
     @settings(quick, max_examples=250)
     @given(cases())

@@ -11,7 +11,7 @@ Not all that the schemas say is checked:
 
 from __future__ import annotations
 
-from datetime import date, datetime
+from datetime import datetime
 from typing import Annotated, Any, ClassVar, Literal, Never
 from uuid import UUID
 
@@ -31,7 +31,7 @@ from streamflow_client.generated import (
 )
 from typing_extensions import TypeAliasType
 
-_date = date
+from datetime import date as _date
 
 
 class TextPart(GeneratedModel):

@@ -140,11 +140,14 @@ class _Module:
         yield from ("", "from __future__ import annotations", "")
         yield from self._imports()
         aliases = sorted(self._writer.aliased)
-        early = [each for each in aliases if each in _IMPORTED or hasattr(builtins, each)]
-        yield from self._aliases(early, [""])
+        early = {each: module for each in aliases if (module := _home(each)) is not None}
+        yield from [""] * bool(early)
+        yield from sorted(f"from {module} import {each} as _{each}" for each, module in early.items())
         yield from types
         yield from flows
-        yield from self._aliases([each for each in aliases if each not in early], [""])
+        late = [each for each in aliases if each not in early]
+        yield from [""] * bool(late)
+        yield from (f"_{each} = {each}" for each in late)
         yield from class_
 
     def _words(self) -> str:
@@ -168,12 +171,6 @@ class _Module:
                     yield from _import(module, used)
             if group:
                 yield from [""] * any(_IMPORTED.get(each) in _STANDARD for each in writer.used)
-
-    def _aliases(self, names: list[str], before: list[str]) -> Iterator[str]:
-        """Names that a field or flow of the same name would hide."""
-        if names:
-            yield from before
-            yield from (f"_{each} = {each}" for each in names)
 
     # types
 
@@ -251,6 +248,14 @@ class _Module:
 
     def _value(self, target: str, given: Expr) -> list[str]:
         return self._writer.assignment(name(target).text, None, given, "")
+
+
+def _home(name: str) -> str | None:
+    """Where a name comes from that the module does not define.
+
+    It is imported again where it is hidden: to type checkers `_ClassVar = ClassVar` is no type.
+    """
+    return _IMPORTED.get(name, "builtins" if hasattr(builtins, name) else None)
 
 
 def _import(module: str, names: list[str]) -> list[str]:

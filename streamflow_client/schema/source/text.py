@@ -210,7 +210,7 @@ class Writer:
             body of a class. What they hide is written as `_date`.
         as_values: whether types are written as arguments of a call, where pyright does not know
             `Annotated[…] | None`.
-        used, aliased: the names that were written, and those of them that were hidden.
+        used, aliased: the names that were written as they are, and those that were hidden.
     """
 
     def __init__(self) -> None:
@@ -229,10 +229,11 @@ class Writer:
     def _text(self, expr: Expr) -> str:
         text = expr.text
         for name in expr.names:
-            self.used.add(name)
             if name in self.hidden:
                 self.aliased.add(name)
                 text = text.replace(name, f"_{name}")
+            else:
+                self.used.add(name)
         return text
 
     def lines(self, expr: Expr, before: str, after: str, indent: str, *, broken: bool = False) -> list[str]:
