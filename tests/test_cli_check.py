@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 from collections.abc import Callable
 from pathlib import Path
+from threading import Thread
 from typing import Any
 from urllib.request import urlopen
 
@@ -162,6 +164,17 @@ def test_no_line_is_a_command_to_github(cli: Cli, stub: StubServer, tmp_path: Pa
         lines = (ended.out + ended.err).splitlines()
         assert not [line for line in lines if line.strip().startswith("::")]
         assert form or not [line for line in lines if "##[" in line]
+
+
+def test_a_pipe_is_read_once(cli: Cli, stub: StubServer, tmp_path: Path) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    writing = Thread(target=pipe.write_text, args=[json.dumps({"/flow/gone": {"key": ""}})])
+    writing.start()
+    ended = cli("check", stub.url, "--catalog", str(pipe), "--github")
+    writing.join()
+    assert ended.code == 1
+    assert f"::error file={pipe},title=gone" in ended.out
 
 
 def test_text_of_a_server_moves_no_cursor(cli: Cli, stub: StubServer, tmp_path: Path) -> None:

@@ -636,6 +636,17 @@ def test_a_file_is_replaced_whole_and_keeps_its_mode_and_its_links(tmp_path: Pat
     assert new.stat().st_mode == reference.stat().st_mode
 
 
+def test_nobody_reads_a_private_file_while_it_is_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file, modes = tmp_path / ("漢" * 80 + ".json"), list[int]()
+    file.touch(mode=0o600)
+    monkeypatch.setattr(os, "fsync", lambda opened: modes.append(stat.S_IMODE(os.fstat(opened).st_mode)))
+    parse(actions(f={})).save(file)
+    assert modes == [0o600]
+    assert list(Catalog.load(file)) == ["f"]
+
+
 @pytest.mark.parametrize("fails", ["open", "fsync", "chmod", "replace"])
 def test_nothing_half_written_stays(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fails: str) -> None:
     def full(*_: object) -> None:

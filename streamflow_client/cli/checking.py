@@ -16,6 +16,7 @@ from rich.text import Text
 from ..schema.catalog import Catalog
 from ..schema.comparing.rules import Difference, Part
 from ..schema.document import as_utf8
+from ..schema.files import is_special
 from .arguments import Server
 from .exits import ExitCode
 from .lines import lines_of
@@ -139,7 +140,8 @@ def _fields(difference: Difference) -> dict[str, str]:
 
 def _print_annotations(checked: Checked) -> None:
     """A workflow command a line: docs.github.com, "Workflow commands for GitHub Actions"."""
-    text = as_utf8(Path(checked.file).read_bytes()).decode(errors="replace")
+    data = b"" if is_special(checked.file) else Path(checked.file).read_bytes()  # a pipe was read already
+    text = as_utf8(data).decode(errors="replace")
     lines = lines_of(text, checked.flows, list(checked.differences))
     for difference, line in zip(checked.differences, lines, strict=True):
         emit(_annotation(checked.file, difference, line))

@@ -71,14 +71,14 @@ def check_place(path: str | PathLike[str]) -> None:
 
 
 def _replace(target: Path, data: bytes) -> None:
-    part = target.with_name(f".{target.name[:100]}.{token_hex(4)}.tmp")
+    part = target.with_name(f".{target.name[:50]}.{token_hex(4)}.tmp")  # a name has at most 255 bytes
     try:
         with part.open("xb") as file:
+            if target.exists():  # before anything is in it that others must not read
+                part.chmod(stat.S_IMODE(target.stat().st_mode))
             file.write(data)
             file.flush()
             os.fsync(file.fileno())
-        if target.exists():
-            part.chmod(stat.S_IMODE(target.stat().st_mode))
         part.replace(target)
     except BaseException:
         with suppress(OSError):
