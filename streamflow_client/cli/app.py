@@ -381,7 +381,7 @@ def generate_(
     *,
     out: Annotated[
         str,
-        typer.Option("--out", "-o", metavar="FILE", help="The module; - is standard output."),
+        typer.Option("--output", "-o", metavar="FILE", help="The module; - is standard output."),
     ] = STDOUT,
     check: Annotated[
         bool,

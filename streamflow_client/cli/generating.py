@@ -16,7 +16,7 @@ from ..errors import DiscoveryError
 from ..found import FlowTypes
 from ..schema.catalog import Catalog
 from ..schema.files import write_file
-from ..schema.source.module import GENERATED, FlowSchemas, is_too_deep, module_source
+from ..schema.source.module import FlowSchemas, is_generated, is_too_deep, module_source
 from ..text import shown
 from .arguments import BadArgument, Server
 from .exits import ExitCode
@@ -131,7 +131,7 @@ def _compare(path: Path, text: str) -> ExitCode:
 
 def _write(path: Path, text: str) -> None:
     present = _present(path) if not path.exists() or path.is_file() else None
-    if present is not None and present.strip() and GENERATED not in present:
+    if present is not None and present.strip() and not is_generated(present):
         raise BadArgument(f"{path} was not generated; it is not overwritten: delete it, or name another file")
     if present == text:
         return
