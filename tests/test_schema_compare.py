@@ -426,6 +426,9 @@ def test_outputs_are_read_as_the_client_reads_them() -> None:
 # ------------------------------------------------------------------------------- what the model cannot say
 
 ALIKE = {"not": {"enum": ["b", "a"]}}
+WHOLE_OR_TEXT: Json = {"type": ["integer", "string"]}
+A_OR_B: Json = {"a": {**TEXT, **ALIKE}, "b": TEXT}
+
 UNCOMPARED: list[tuple[Json, Json, list[str]]] = [
     # two schemas, and the places of which nothing can be told, as the input of a flow
     ({**TEXT, "not": {"const": "a"}}, TEXT, []),  # one limit less
@@ -504,6 +507,13 @@ UNCOMPARED: list[tuple[Json, Json, list[str]]] = [
         {"$ref": "#/$defs/a", **ALIKE, "$defs": {"a": TEXT}},
         [""],
     ),
+    ({"anyOf": [TEXT, WHOLE], **ALIKE}, {"oneOf": [TEXT, WHOLE_OR_TEXT], **ALIKE}, [""]),
+    ({"oneOf": [TEXT, WHOLE], **ALIKE}, {"oneOf": [TEXT, WHOLE_OR_TEXT], **ALIKE}, [""]),
+    ({"oneOf": [TEXT, WHOLE], **ALIKE, "maxLength": 9}, {"oneOf": [TEXT, WHOLE], **ALIKE}, []),
+    (thing(A_OR_B), thing(A_OR_B, oneOf=[{"required": ["a"]}, {"required": ["b"]}]), [""]),
+    (thing(A_OR_B), thing(A_OR_B, allOf=[{"oneOf": [{"required": ["a"]}, {}]}]), [""]),
+    (thing(A_OR_B), thing(A_OR_B, **{"$ref": "#/$defs/x", "$defs": {"x": {"oneOf": [{}, {}]}}}), [""]),
+    (thing(A_OR_B), thing(A_OR_B, allOf=[{"minItems": 1}]), []),
     ({"prefixItems": [{}], "items": ALIKE}, {"items": ALIKE}, [""]),
     ({"items": ALIKE}, {"items": ALIKE, "minItems": 0}, []),
     ({"prefixItems": [{}], "items": ALIKE}, {"prefixItems": [{}], "items": ALIKE, "title": "x"}, []),

@@ -65,6 +65,9 @@ WHOLLY: Final = frozenset(
 )
 """Keywords that mean the same only in schemas that are the same, or as `_goes_down` tells."""
 
+IN_PLACE: Final = frozenset({"allOf", "anyOf", "$ref"})
+"""Keywords whose schemas speak of the value itself, not of a part of it."""
+
 VALUES: Final = frozenset({"enum", "const", "required", "type"})
 _SETS: Final = frozenset({"enum", "required", "type"})
 
@@ -142,6 +145,24 @@ class _Side:
             return not {*_values(word, value)} <= {*KINDS, "integer"}
         return word in OPAQUE and value is not True and value != {}
 
+    def leads_to_one_of(self, schema: Mapping[str, Any], word: str) -> bool:
+        """Whether a keyword says of the value itself, there or further on, that exactly one of several fits.
+
+        Where anything beside it is left out, the model takes that for a plain union (`loosen` in `read.py`).
+        """
+        waiting, seen = [(schema, word)], set[tuple[int, str]]()
+        while waiting:
+            schema, word = waiting.pop()
+            if word == "oneOf":
+                return True
+            if word not in IN_PLACE or (id(schema), word) in seen:
+                continue
+            seen.add((id(schema), word))
+            value = self.target(schema[word]) if word == "$ref" else schema[word]
+            for part in value if is_list(value) else [value]:
+                waiting += [(part, each) for each in self.keywords(part)] if is_object(part) else []
+        return False
+
     def _is_known_pattern(self, pattern: Any) -> bool:
         if not isinstance(pattern, str):  # in a place that nobody reads
             return False
@@ -218,7 +239,8 @@ class _Walk:
         plain = inner if is_object(inner) else {}
         counting = self._outer.keywords(outer)
         for word in (word for word in outer if word in counting):  # in the order of the schema
-            if not self._outer.is_opaque(outer, word) and not self._outer.is_tainted(outer[word]):
+            left_out = self._outer.is_opaque(outer, word) or self._outer.is_tainted(outer[word])
+            if not left_out and not self._outer.leads_to_one_of(outer, word):
                 continue
             if not self._alike_in(word, plain, outer) and not self._goes_down(path, word, plain, outer):
                 yield path, word
