@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -215,6 +216,20 @@ def test_where_nothing_can_be_written_no_flow_is_called(pull: Pull, stub: StubSe
     assert ended.err == f"error: {nowhere} cannot be written: No such file or directory\n"
     assert runs(stub) == 0
     assert pull("-o", str(tmp_path)).code == ExitCode.NOT_WRITTEN
+    (tmp_path / "a").symlink_to("b")
+    (tmp_path / "b").symlink_to("a")
+    assert pull("-o", str(tmp_path / "a")).code == ExitCode.NOT_WRITTEN
+    assert (tmp_path / "a").is_symlink()
+
+
+def test_a_pipe_is_written_to_and_never_read(pull: Pull, tmp_path: Path) -> None:
+    place = tmp_path / "pipe"
+    os.mkfifo(place)
+    with subprocess.Popen(["cat", place], stdout=subprocess.PIPE) as reader:
+        ended = pull("-o", str(place))
+        told, _ = reader.communicate()
+    assert ended.code == ExitCode.OK
+    assert told == pull().out.encode()
 
 
 @pytest.mark.parametrize(

@@ -38,7 +38,7 @@ def write_file(path: str | PathLike[str], data: bytes) -> None:
         if is_special(path):
             Path(path).write_bytes(data)
         else:
-            _replace(Path(path).resolve(), data)  # what a link points to is replaced, not the link
+            _replace(_resolved(path), data)  # what a link points to is replaced, not the link
     except OSError as error:
         raise type(error)(error.errno, error.strerror or str(error), str(path)) from error
 
@@ -61,13 +61,20 @@ def check_place(path: str | PathLike[str]) -> None:
     """
     if is_special(path):
         return
-    folder = Path(path).resolve().parent
+    folder = _resolved(path).parent
     if not folder.is_dir():
         raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), str(path))
     if Path(path).is_dir():
         raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
     if not os.access(folder, os.W_OK):
         raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path))
+
+
+def _resolved(path: str | PathLike[str]) -> Path:
+    try:
+        return Path(path).resolve()
+    except RuntimeError:  # Python 3.11 and 3.12 say so of links that lead to themselves
+        raise OSError(errno.ELOOP, os.strerror(errno.ELOOP), str(path)) from None
 
 
 def _replace(target: Path, data: bytes) -> None:
