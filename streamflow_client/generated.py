@@ -8,10 +8,11 @@ client. Out of place here: reading annotations, and writing modules (`schema/sou
 from __future__ import annotations
 
 from collections.abc import Callable
+from copy import deepcopy
 from hashlib import sha256
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Generic, ParamSpec, overload
 
-from pydantic import BaseModel, GetCoreSchemaHandler
+from pydantic import BaseModel, GetCoreSchemaHandler, GetJsonSchemaHandler
 from pydantic_core import CoreSchema
 from typing_extensions import TypeForm, TypeVar
 
@@ -83,6 +84,13 @@ class GeneratedModel(_Base):
         read = read_form(cls, GeneratedModel)
         assert isinstance(read.types.root, Ref)
         return _core(read).class_schema(read.types.root.name)
+
+    @classmethod
+    def __get_pydantic_json_schema__(
+        cls, schema: CoreSchema, handler: GetJsonSchemaHandler, /
+    ) -> dict[str, Any]:
+        """A copy: pydantic puts the definitions into it, and it must not be one of them."""
+        return deepcopy(handler.resolve_ref_schema(handler(schema)))
 
 
 def _core(read: Read) -> Core:

@@ -120,10 +120,18 @@ def _present(path: Path) -> str | None:
         raise BadArgument(f"{path}: {reason}") from None
 
 
+def _refuse_foreign(path: Path, present: str) -> None:
+    """Raises: BadArgument: a file that is there was not generated."""
+    if present.strip() and not is_generated(present):
+        raise BadArgument(f"{path} was not generated; it is not overwritten: delete it, or name another file")
+
+
 def _compare(path: Path, text: str) -> ExitCode:
     present = _present(path)
     if present == text:
         return ExitCode.OK
+    if present is not None:
+        _refuse_foreign(path, present)
     what = "is not there" if present is None else "differs from what the schemas say now"
     complain(f"{path} {what}: run the same command without --check", "error: ")
     return ExitCode.UNEXPECTED
@@ -131,8 +139,8 @@ def _compare(path: Path, text: str) -> ExitCode:
 
 def _write(path: Path, text: str) -> None:
     present = _present(path) if not path.exists() or path.is_file() else None
-    if present is not None and present.strip() and not is_generated(present):
-        raise BadArgument(f"{path} was not generated; it is not overwritten: delete it, or name another file")
+    if present is not None:
+        _refuse_foreign(path, present)
     if present == text:
         return
     try:

@@ -21,11 +21,11 @@ from .values import all_differ, exact, identity, is_multiple
 
 __all__ = [
     "ANY_MEMBER",
-    "MISSING_ITEM",
     "Choose",
     "Trial",
     "best",
     "equal_to",
+    "missing_item",
     "multiple_of",
     "of_format",
     "only_one",
@@ -110,6 +110,11 @@ def unique(value: Any, validate: ValidatorFunctionWrapHandler) -> Any:
     if not all_differ(value):
         raise PydanticCustomError("unique_items", "Input should have no two equal items")
     return valid
+
+
+def missing_item() -> Any:
+    """`MISSING_ITEM`, as a factory, for a JSON schema cannot show it as a default."""
+    return MISSING_ITEM
 
 
 def present(items: tuple[Any, ...]) -> tuple[Any, ...]:

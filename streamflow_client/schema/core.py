@@ -187,7 +187,9 @@ class _Writer:
 
     def _tuple_item(self, item: Type, optional: bool) -> CoreSchema:
         schema = self.write(item)
-        return core_schema.with_default_schema(schema, default=checks.MISSING_ITEM) if optional else schema
+        if not optional:
+            return schema
+        return core_schema.with_default_schema(schema, default_factory=checks.missing_item)
 
     def _map(self, type: Map) -> CoreSchema:
         return core_schema.dict_schema(
