@@ -12,7 +12,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
-from types import ModuleType
+from types import GenericAlias, ModuleType
 from typing import Any
 
 import pytest
@@ -637,15 +637,23 @@ def test_objects_take_both_names_and_pickle(module: Any) -> None:
     assert module.MenuRequest(theme="x", until=None).model_dump()["until"] is None
 
 
+def test_mypy_reads_no_long_integers_as_literals() -> None:
+    types = Types(Literals((10**30, "a", 2)), {})
+    text = written(types)
+    assert "Literal['a', 2] | int" in text or 'Literal["a", 2] | int' in text
+    assert "values(1000" in text
+
+
 def test_classes_have_json_schemas() -> None:
     """Also a closed class within itself, and a tuple whose last items may be missing."""
     itself = Field("next", "next", Ref("A"), required=False)
     short = Field("pair", "pair", Tuple((Text(), Text()), Text()), required=False)
     types = Types(Ref("A"), {"A": Definition(record(itself, short))})
-    class_ = loaded(written(types, "input")).A
+    class_: Any = loaded(written(types, "input")).A
     found = json.loads(json.dumps(class_.model_json_schema()))
     assert found["$defs"]["A"]["additionalProperties"] is False
-    assert json.loads(json.dumps(TypeAdapter(list[class_]).json_schema()))["type"] == "array"
+    listed: Any = GenericAlias(list, class_)
+    assert json.loads(json.dumps(TypeAdapter(listed).json_schema()))["type"] == "array"
 
 
 def test_a_change_of_the_module_has_effect() -> None:
@@ -674,6 +682,17 @@ REFUSED: list[tuple[str, str, str]] = [
         "    a: str\n\n    @field_validator('a')\n    @classmethod\n    def c(cls, v: str) -> str: return v",
         "have no validators",
     ),
+    ("something private", "    a: str\n    _b: int = 5", r"A\._b: .* private attributes"),
+    (
+        "code after it all",
+        "    a: str\n\n    def model_post_init(self, c: object) -> None: ...",
+        "model_post_init",
+    ),
+    (
+        "a setting of values",
+        "    model_config = {'str_max_length': 2}\n    a: str",
+        "model_config.'str_max_length'",
+    ),
 ]
 
 
@@ -684,8 +703,7 @@ def test_a_change_without_meaning_is_refused(name: str, body: str, says: str) ->
         "from pydantic import Field, field_validator\n"
         "from streamflow_client.generated import GeneratedModel, unique\n"
     )
-    place = len(name)
-    sys.modules[f"edited_{place}"] = edited = ModuleType(f"edited_{place}")
+    edited = sys.modules[f"edited: {name}"] = ModuleType(f"edited: {name}")
     exec(f"{imports}\nclass A(GeneratedModel):\n{body}\n", vars(edited))
     with pytest.raises(TypeError, match=says):
         edited.A(a="x")

@@ -215,16 +215,22 @@ async def test_3000_cancellations_in_every_phase_leave_the_pool_whole(
 # --- over connections that are about to close ------------------------------------------------------------
 
 
+MOST_FAILURES = 10  # of 1,000 calls; on an idle machine there is none
+
+
 @pytest.mark.parametrize("anyio_backend", ["asyncio"])
 async def test_1000_calls_over_connections_closed_around_our_expiry() -> None:
-    """A machine that stands still for a tenth of a second may lose a connection: the best of three counts."""
+    """A machine that stands still for a tenth of a second may lose a connection: the best of three counts.
+
+    Without looking whether a connection has ended, about one call in twenty would fail.
+    """
     rounds: list[int] = []
-    while len(rounds) < 3 and min(rounds, default=2) > 1:
+    while len(rounds) < 3 and min(rounds, default=MOST_FAILURES + 1) > MOST_FAILURES:
         failures = await failures_around_the_expiry(clients=100, calls=10)
         assert {type(error) for error in failures} <= {StreamInterruptedError}
         assert all("reused connection" in str(error) for error in failures)
         rounds.append(len(failures))
-    assert min(rounds) <= 1, f"failures of 1,000 calls, by round: {rounds}"
+    assert min(rounds) <= MOST_FAILURES, f"failures of 1,000 calls, by round: {rounds}"
 
 
 async def failures_around_the_expiry(*, clients: int, calls: int) -> list[FlowError]:

@@ -313,7 +313,7 @@ def test_ctrl_c_leaves_the_file(stub: StubServer, file: Path) -> None:
     assert not file.exists()
 
 
-def test_a_pipe_is_written_to_and_never_read(stub: StubServer) -> None:
+def test_standard_output_may_be_named(stub: StubServer) -> None:
     words = [sys.executable, "-m", "streamflow_client", "pull", stub.url]
     ended = subprocess.run([*words, "-o", "/dev/stdout"], capture_output=True, timeout=30, check=True)
     assert "menu" in Catalog.parse(ended.stdout, source="stdout")

@@ -480,6 +480,7 @@ UNCOMPARED: list[tuple[Json, Json, list[str]]] = [
         {"not": {"$ref": "#/$defs/a"}, "$defs": {"a": {"not": {"$ref": "#/$defs/a"}}}},
         [],
     ),
+    ({}, {"$ref": "#/$defs/a", "minItems": 0, "$defs": {"a": ALIKE}}, [""]),
     ({"not": {"pattern": 5}}, {"not": {"pattern": 6}}, [""]),
     (
         {"not": {"$ref": "#/$defs/a", "type": "null"}, "$defs": {"a": TEXT}},
@@ -531,6 +532,23 @@ UNCOMPARED: list[tuple[Json, Json, list[str]]] = [
     ({"dependentRequired": {"title": ["a"]}}, {"dependentRequired": {"title": ["b"]}}, [""]),
     ({"dependentRequired": {"title": ["a"]}}, {"dependentRequired": {"title": ["a"]}, "title": "x"}, []),
 ]
+
+
+X_INTEGER = thing({"c": TEXT, "x": WHOLE})
+LIMITS_X = [
+    thing({"c": TEXT}, patternProperties={"^x": TEXT}, additionalProperties=False),
+    thing({"c": TEXT}, unevaluatedProperties=TEXT),
+    thing({"c": TEXT}, **{"if": {"required": ["x"]}, "then": {"properties": {"x": TEXT}}}),
+    thing({"c": TEXT}, dependentSchemas={"x": {"properties": {"x": TEXT}}}),
+    thing({"c": TEXT}, **{"not": {"properties": {"x": WHOLE}, "required": ["x"]}}),
+]
+
+
+@pytest.mark.parametrize("limits", LIMITS_X)
+def test_a_field_is_not_merely_tolerated_where_a_keyword_that_is_left_out_speaks_of_it(limits: Json) -> None:
+    """`{"c": "a", "x": "s"}` is valid by one, not by the other."""
+    assert {each.severity for each in compared("input", limits, X_INTEGER)} >= {"breaking"}
+    assert {each.severity for each in compared("output", X_INTEGER, limits)} >= {"breaking"}
 
 
 @pytest.mark.parametrize(("old", "new", "places"), UNCOMPARED)

@@ -139,13 +139,13 @@ CAUSES = {
     ),
     "no time left": Cause(
         line(
-            "the call did not end within 0.15 s",
+            "the call did not end within 0.5 s",
             "reading the body after {AGE}, 1 attempt, ¿ bytes, ¿ chunk¿, last byte {AGE} ago, "
             "last chunk {AGE} ago, new connection",
             f"raise Timeout(total=…) if the call may take that long; {AGAIN}",
         ),
         (f.pieces(5), f.stall(after_chunks=2)),
-        options={"timeout": 0.15},
+        options={"timeout": 0.5},
     ),
     "a clean end without a result": Cause(
         line(

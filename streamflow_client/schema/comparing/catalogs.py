@@ -23,8 +23,8 @@ from ..names import class_name
 from ..read import read_types
 from .changes import Change, changes
 from .rules import Difference, Part, severity
-from .unchecked import is_annotation_only, untold
-from .within import TooMuch
+from .unchecked import is_annotation_only, may_limit_tolerated_fields, untold
+from .within import Side, TooMuch
 
 __all__ = ["differences"]
 
@@ -90,7 +90,8 @@ def _of_schemas(flow: str, part: Part, was: Schema | None, now: Schema | None) -
         same = was is not None and now is not None and was.value == now.value
         return [] if same else [_not_told("", each) for each in broken]
     try:
-        return [*_changes(part, old, new), *_unchecked(part, was, now, old, new)]
+        by_letter = _by_letter(was, now)
+        return [*_changes(part, old, new, by_letter), *_unchecked(part, was, now, old, new)]
     except TooMuch:
         return [_not_told("", "the schemas are too large to compare")]
 
@@ -105,8 +106,18 @@ def _read(schema: Schema | None, name: str, whose: str) -> Types | str:
         return f"the {whose}'s schema is broken ({error})"
 
 
-def _changes(part: Part, old: Types, new: Types) -> list[Change]:
-    return changes(old, new) if part == "input" else changes(lenient(old), lenient(new))
+def _by_letter(was: Schema | None, now: Schema | None) -> frozenset[Side]:
+    """The sides whose tolerated fields may be limited by what types cannot say."""
+    sides: dict[Side, Schema | None] = {"old": was, "new": now}
+    return frozenset(
+        side for side, schema in sides.items() if schema is not None and may_limit_tolerated_fields(schema)
+    )
+
+
+def _changes(part: Part, old: Types, new: Types, by_letter: frozenset[Side]) -> list[Change]:
+    if part != "input":
+        old, new = lenient(old), lenient(new)
+    return changes(old, new, by_letter)
 
 
 def _unchecked(

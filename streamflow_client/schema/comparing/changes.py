@@ -44,7 +44,7 @@ from ..refs import step
 from ..values import identity
 from ..walk import resolved
 from .rules import RULES
-from .within import Containment, TooMuch, count_within, item, length, lower, promised, upper
+from .within import Containment, Side, TooMuch, count_within, item, length, lower, upper
 
 __all__ = ["Change", "changes"]
 
@@ -81,15 +81,18 @@ class _Pair:
     new: Type
 
 
-def changes(old: Types, new: Types) -> list[Change]:
+def changes(old: Types, new: Types, by_letter: frozenset[Side] = frozenset()) -> list[Change]:
     """All differences. The same types, under whatever names, have none.
+
+    Args:
+        by_letter: as `Containment` has it.
 
     Raises:
         TooMuch: the schemas are too large to compare.
     """
     if _said(old) == _said(new):  # also for what could not be told to be within itself
         return []
-    return _Walk(old, new).changes()
+    return _Walk(old, new, by_letter).changes()
 
 
 def _said(types: Types) -> str:
@@ -98,10 +101,10 @@ def _said(types: Types) -> str:
 
 
 class _Walk:
-    def __init__(self, old: Types, new: Types) -> None:
+    def __init__(self, old: Types, new: Types, by_letter: frozenset[Side] = frozenset()) -> None:
         self._old = old
         self._new = new
-        self._containment = Containment(old.definitions, new.definitions)
+        self._containment = Containment(old.definitions, new.definitions, by_letter)
         self._waiting = deque[tuple[_Pair, Effects]]()
         self._seen: dict[tuple[int, int, Effects], _Pair] = {}
         self._found: list[Change] = []
@@ -435,7 +438,7 @@ class _Fields:
         if field.required:
             yield Change("required-field-added", path, f"{told}, and has to be there")
             found = True
-        elif not self._containment.holds(promised(self._old), field.type, "old"):
+        elif not self._containment.holds(self._containment.promised(self._old, "old"), field.type, "old"):
             what = f"{told}; so far its name could hold any {_type(self._old.extra)}"
             yield Change("field-fixed", path, what)
             found = True
@@ -449,7 +452,7 @@ class _Fields:
         if field.required:
             yield Change("required-field-removed", path, f"{told}, which had to be there")
             found = True
-        elif not self._containment.holds(promised(self._new), field.type, "new"):
+        elif not self._containment.holds(self._containment.promised(self._new, "new"), field.type, "new"):
             what = f"{told}; its name may hold any {_type(self._new.extra)} now"
             yield Change("field-freed", path, what)
             found = True

@@ -26,7 +26,7 @@ from ..shapes import KINDS
 from ..values import identity
 from .within import TooMuch
 
-__all__ = ["is_annotation_only", "untold"]
+__all__ = ["is_annotation_only", "may_limit_tolerated_fields", "untold"]
 
 MAX_STEPS: Final = 300_000
 """Values of both documents that are compared, in one pair of schemas."""
@@ -43,6 +43,12 @@ OPAQUE: Final = frozenset(UNCHECKED) | {
     *("patternProperties", "propertyNames", "minProperties", "maxProperties"),
 }
 """Keywords that the model does not say, or not in all schemas."""
+
+OF_FIELDS: Final = frozenset(
+    {"patternProperties", "unevaluatedProperties", "not", "if", "then", "else"}
+    | {"dependentSchemas", "dependencies", "$dynamicRef", "$recursiveRef"}
+)
+"""Keywords of `OPAQUE` that may speak of fields that an object does not name."""
 
 NAMED: Final = frozenset(
     {"properties", "patternProperties", "dependentSchemas", "dependentRequired", "dependencies"}
@@ -95,6 +101,11 @@ def is_annotation_only(schema: Any) -> bool:
     return is_object(schema) and not _keywords(schema)
 
 
+def may_limit_tolerated_fields(schema: Schema) -> bool:
+    """Whether anything there that the model leaves out may say what fields are that no object names."""
+    return _Side(schema).may_limit_tolerated_fields
+
+
 class _Side:
     """A schema, and which of its parts hold what the model leaves out."""
 
@@ -104,6 +115,7 @@ class _Side:
         self._refs_stand_alone = is_old(schema.value, schema.root)
         self._patterns = Patterns()
         self.has_unchecked_formats = False
+        self.may_limit_tolerated_fields = False
         self._tainted = self._all_tainted()
 
     def is_tainted(self, value: Any) -> bool:
@@ -191,6 +203,7 @@ class _Side:
     def _has_opaque(self, schema: Mapping[str, Any]) -> bool:
         opaque = [word for word in self.keywords(schema) if self.is_opaque(schema, word)]
         self.has_unchecked_formats |= "format" in opaque
+        self.may_limit_tolerated_fields |= any(_speaks_of_fields(word, schema[word]) for word in opaque)
         return bool(opaque)
 
     def _parts(self, value: Any, *, is_schema: bool) -> Iterator[tuple[Any, bool]]:
@@ -239,7 +252,8 @@ class _Walk:
         plain = inner if is_object(inner) else {}
         counting = self._outer.keywords(outer)
         for word in (word for word in outer if word in counting):  # in the order of the schema
-            left_out = self._outer.is_opaque(outer, word) or self._outer.is_tainted(outer[word])
+            said = self._outer.target(outer[word]) if word == "$ref" else outer[word]
+            left_out = self._outer.is_opaque(outer, word) or self._outer.is_tainted(said)
             if not left_out and not self._outer.leads_to_one_of(outer, word):
                 continue
             if not self._alike_in(word, plain, outer) and not self._goes_down(path, word, plain, outer):
@@ -349,6 +363,12 @@ def _keywords(schema: Mapping[str, Any]) -> set[str]:
 
 def _is_annotation(word: str) -> bool:
     return word in ANNOTATIONS or word.startswith("x-")
+
+
+def _speaks_of_fields(word: str, value: Any) -> bool:
+    if word == "not" and is_object(value) and _keywords(value) <= VALUES - {"required"}:
+        return False  # it refuses whole values
+    return word in OF_FIELDS
 
 
 def _values(word: str, value: Any) -> Any:

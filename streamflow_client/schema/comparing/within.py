@@ -41,7 +41,7 @@ from ..model import (
 from ..values import exact
 from ..walk import alternatives, resolved
 
-__all__ = ["Containment", "Side", "TooMuch", "count_within", "length", "lower", "promised", "upper"]
+__all__ = ["Containment", "Side", "TooMuch", "count_within", "length", "lower", "upper"]
 
 MAX_STEPS: Final = 500_000
 """Comparisons of two types, in one pair of schemas: some seconds."""
@@ -72,9 +72,15 @@ class _Question:
 
 
 class Containment:
-    """Answers for the types of two schemas, in both directions, with a memory."""
+    """Answers for the types of two schemas, in both directions, with a memory.
 
-    def __init__(self, old: Definitions, new: Definitions) -> None:
+    Args:
+        by_letter: sides of which tolerated fields count like all others, for a keyword that types cannot say
+            may speak of these.
+    """
+
+    def __init__(self, old: Definitions, new: Definitions, by_letter: frozenset[Side] = frozenset()) -> None:
+        self._by_letter = by_letter
         self._definitions: dict[Side, Definitions] = {"old": old, "new": new}
         self._accepting = {
             "old": Accepting(old, MAX_VALUE_STEPS),
@@ -95,13 +101,17 @@ class Containment:
         Raises:
             TooMuch: that takes more steps than are allowed.
         """
-        key = self._key(_Question(a, b, side, letter=False))
+        key = self._key(_Question(a, b, side, letter=side in self._by_letter))
         while self._waiting:
             at = self._waiting.popitem(last=False)[0]
             if self._holds[at] and not self._answer(at):
                 self._holds[at] = False
                 self._waiting.update(dict.fromkeys(self._users.pop(at, ())))
         return self._holds[key]
+
+    def promised(self, record: Record, side: Side) -> Type:
+        """What may stand under a name that only the other type has a field of."""
+        return record.extra if side in self._by_letter else _promised(record)
 
     def _answer(self, key: _Key) -> bool:
         self._at = key
@@ -251,7 +261,7 @@ class Containment:
     def _record_within(self, a: Record, b: Record, q: _Question) -> bool:
         mine = {field.name: field for field in a.fields}
         theirs = {field.name: field for field in b.fields}
-        promise = a.extra if q.letter else promised(a)
+        promise = a.extra if q.letter else _promised(a)
         for name, field in theirs.items():
             if field.required and not (name in mine and mine[name].required):
                 return False
@@ -282,8 +292,8 @@ _KINDS: Final[dict[type[Any], frozenset[str]]] = {
 }
 
 
-def promised(record: Record) -> Type:
-    """What may stand under a name that only the other type has a field of: nothing merely tolerated."""
+def _promised(record: Record) -> Type:
+    """Nothing that is merely tolerated."""
     return Nothing() if isinstance(record.extra, Anything) else record.extra
 
 

@@ -14,6 +14,7 @@ import typing
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import date, datetime, time
+from itertools import chain
 from types import NoneType, UnionType
 from typing import Annotated, Any, Final, Literal, Never, NoReturn, cast, get_args, get_origin, get_type_hints
 
@@ -85,6 +86,19 @@ _CODE: Final = (
     *("field_validators", "root_validators", "model_validators", "validators"),
     *("field_serializers", "model_serializers", "computed_fields"),
 )
+
+_OF_VALUES: Final = (
+    "str_",
+    "ser_",
+    "val_",
+    "strict",
+    "coerce_",
+    "use_enum",
+    "allow_inf",
+    "alias_",
+    "json_enc",
+)
+"""How the names of pydantic's settings begin that change values."""
 
 Said = dict[str, Any]
 
@@ -270,14 +284,17 @@ class _Reading:
 
 
 def _refuse_code(class_: type[BaseModel]) -> None:
-    """Raises: TypeError: validators and serializers would not run, for the schema's own checks do."""
+    """Raises: TypeError: what is added would not run, or have no effect: the schema's own checks do all."""
     found = class_.__pydantic_decorators__
-    for word in _CODE:
-        for name in getattr(found, word):
-            raise TypeError(
-                f"{class_.__name__}.{name}: generated classes have no validators, serializers or computed "
-                "fields; write such a class by hand, with pydantic.BaseModel and streamflow_client.FlowDef"
-            )
+    added = [*chain.from_iterable(getattr(found, word) for word in _CODE), *class_.__private_attributes__]
+    added += ["model_post_init"] * (class_.model_post_init is not BaseModel.model_post_init)
+    added += [f"model_config[{name!r}]" for name in class_.model_config if name.startswith(_OF_VALUES)]
+    for name in added:
+        raise TypeError(
+            f"{class_.__name__}.{name}: generated classes have no validators, serializers, computed fields, "
+            "private attributes, or settings of how values are read and written; write such a class by hand, "
+            "with pydantic.BaseModel and streamflow_client.FlowDef"
+        )
 
 
 def _doc(class_: type[BaseModel]) -> str:

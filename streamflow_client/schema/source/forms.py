@@ -144,12 +144,17 @@ def _key(type: Text) -> _Said:
 
 
 def _literals(type: Literals) -> _Said:
-    known = [each for each in type.values if isinstance(each, str | int | None)]
-    kinds = dict.fromkeys(each.__class__ for each in type.values if not isinstance(each, str | int | None))
+    known = [each for each in type.values if _is_literal(each)]
+    kinds = dict.fromkeys(each.__class__ for each in type.values if not _is_literal(each))
     plain = [subscript("Literal", map(value, known))] if known else []
     plain += [_KINDS[kind] for kind in kinds]
     marks = [call("values", map(value, type.values))] if kinds else []
     return _Said(either(plain), marks=marks)
+
+
+def _is_literal(each: Any) -> bool:
+    """Whether `Literal` can hold it: mypy reads no integers of more than 64 bits there."""
+    return abs(each) < 2**63 if isinstance(each, int) else isinstance(each, str | None)
 
 
 def _array(type: Array) -> _Said:
@@ -203,6 +208,7 @@ def _alternatives(type: Type) -> list[Type]:
 
 
 _KINDS: Final[Mapping[Any, Expr]] = {
+    int: name("int"),
     float: name("float"),
     list: subscript("list", [name("Any")]),
     dict: subscript("dict", [name("str"), name("Any")]),
