@@ -480,6 +480,7 @@ UNCOMPARED: list[tuple[Json, Json, list[str]]] = [
         {"not": {"$ref": "#/$defs/a"}, "$defs": {"a": {"not": {"$ref": "#/$defs/a"}}}},
         [],
     ),
+    (listed({}), listed({}, contains={}), [""]),  # which is a list with an item at least
     ({}, {"$ref": "#/$defs/a", "minItems": 0, "$defs": {"a": ALIKE}}, [""]),
     ({"not": {"pattern": 5}}, {"not": {"pattern": 6}}, [""]),
     (

@@ -101,6 +101,8 @@ def shape_of(schema: Json, place: str, help_: Help) -> Shape | None:
 def _constrains(schema: Json, word: str) -> bool:
     if word == "if":
         return word in schema and ("then" in schema or "else" in schema)
+    if word == "contains":  # even anything at all: a list without items does not contain it
+        return word in schema
     return schema.get(word, True) not in (True, {})
 
 

@@ -155,7 +155,7 @@ class _Side:
             return True  # the model leaves both out
         if word == "type":
             return not {*_values(word, value)} <= {*KINDS, "integer"}
-        return word in OPAQUE and value is not True and value != {}
+        return word == "contains" or (word in OPAQUE and value is not True and value != {})
 
     def leads_to_one_of(self, schema: Mapping[str, Any], word: str) -> bool:
         """Whether a keyword says of the value itself, there or further on, that exactly one of several fits.
