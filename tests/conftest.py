@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from hypothesis import settings
 
+from streamflow_client.transport import settings as settings_of_transport
+
 if TYPE_CHECKING:
     from interop_servers import Apps
 
@@ -50,6 +52,14 @@ def apps(tmp_path_factory: pytest.TempPathFactory) -> "Iterator[Apps]":
 
     with closing(Apps(tmp_path_factory.mktemp)) as apps:
         yield apps
+
+
+@pytest.fixture
+def no_ssl_context() -> Iterator[None]:
+    """The process begins without a context for TLS, and forgets what this test trusts."""
+    settings_of_transport._ssl_context.cache_clear()
+    yield
+    settings_of_transport._ssl_context.cache_clear()
 
 
 @pytest.hookimpl(optionalhook=True)

@@ -215,6 +215,7 @@ def test_a_connection_that_we_closed_tells_nothing_of_keep_alive(
     assert found.verdict("http") == "good"
 
 
+@pytest.mark.usefixtures("no_ssl_context")
 def test_tls(cli: Cli, stubs: Stubs, monkeypatch: pytest.MonkeyPatch) -> None:
     stub = stubs(tls=True)
     refused = examined(cli, stub.url)

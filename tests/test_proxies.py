@@ -28,7 +28,6 @@ from streamflow_client import (
     testing,
 )
 from streamflow_client.testing import StubServer, faults
-from streamflow_client.transport import settings
 from streamflow_client.transport.settings import raise_as_httpx
 from streamflow_client.transport.sync import ClockedTransport
 
@@ -365,6 +364,7 @@ def proxy_context() -> ssl.SSLContext:
 
 
 @each_driver
+@pytest.mark.usefixtures("no_ssl_context")
 def test_a_proxy_behind_tls_is_checked_and_used(
     driver: Driver, stub: StubServer, environment: Callable[..., None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -390,10 +390,10 @@ def test_a_proxy_behind_tls_is_checked_and_used(
         proxy.wait_until_left()
     assert len(built) == 1
     assert proxy.asked[0] == asked_for(stub)
-    settings._ssl_context.cache_clear()
 
 
 @each_driver
+@pytest.mark.usefixtures("no_ssl_context")
 def test_a_tunnel_that_breaks_behind_tls_has_not_sent_the_request(
     driver: Driver, environment: Callable[..., None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -403,7 +403,6 @@ def test_a_tunnel_that_breaks_behind_tls_has_not_sent_the_request(
         outcome = driver.call(stub, "echo", 1, mode="unary", retry=None)
     assert isinstance(outcome.error, FlowConnectionError)
     assert not outcome.error.work_may_have_run
-    settings._ssl_context.cache_clear()
 
 
 # --- SOCKS -----------------------------------------------------------------------------------------------

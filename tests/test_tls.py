@@ -58,7 +58,7 @@ def stub() -> Iterator[TlsStub]:
 
 
 @pytest.fixture
-def built(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[dict[str, Any]]]:
+def built(no_ssl_context: None, monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
     """Every default context that is built from here on, beginning with none; httpx builds its with this."""
     calls: list[dict[str, Any]] = []
     real = ssl.create_default_context
@@ -67,10 +67,8 @@ def built(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[dict[str, Any]]]:
         calls.append(options)
         return real(*args, **options)
 
-    settings._ssl_context.cache_clear()
     monkeypatch.setattr(ssl, "create_default_context", create)
-    yield calls
-    settings._ssl_context.cache_clear()
+    return calls
 
 
 def untrusting(driver: Driver, stub: StubServer, url: str, **options: Any) -> Any:
