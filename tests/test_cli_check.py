@@ -16,7 +16,7 @@ from pydantic import BaseModel, Field
 
 from shell import Cli, command_line, plain_surroundings
 from streamflow_client import Catalog, Difference
-from streamflow_client.cli import checking
+from streamflow_client.cli import checking, exits
 from streamflow_client.cli.exits import ExitCode
 from streamflow_client.cli.lines import lines_of
 from streamflow_client.schema.comparing.rules import RULES, Part, severity
@@ -312,7 +312,7 @@ def test_no_line() -> None:
 def test_what_could_not_be_compared(cli: Cli, saved: Save, words: list[str], says: str) -> None:
     file = saved()
     ended = cli("check", *(file if word == "FILE" else word for word in words))
-    assert (ended.code, ended.out) == (checking.NOT_COMPARED, "")
+    assert (ended.code, ended.out) == (exits.NOT_COMPARED, "")
     assert says in ended.told
     assert "s3cret" not in ended.err
 
@@ -323,7 +323,7 @@ def test_a_server_that_tells_nothing(cli: Cli, stub: StubServer, saved: Save, fa
     for place in (OPENAPI, ACTIONS):
         stub.always(place, fault)
     ended = cli("check", stub.url, "--catalog", file, "--json")
-    assert ended.code == checking.NOT_COMPARED
+    assert ended.code == exits.NOT_COMPARED
     assert json.loads(ended.out)["error"]["type"] == "DiscoveryError"
 
 
@@ -331,7 +331,7 @@ def test_a_file_that_is_no_catalog(cli: Cli, stub: StubServer, tmp_path: Path) -
     file = tmp_path / "flows.json"
     file.write_text("[]")
     ended = cli("check", stub.url, "--catalog", str(file))
-    assert ended.code == checking.NOT_COMPARED
+    assert ended.code == exits.NOT_COMPARED
     assert "found JSON that is a list" in ended.err
 
 
@@ -343,12 +343,12 @@ def test_an_unexpected_error_does_not_look_like_a_break(
 
     monkeypatch.setattr(Catalog, "differences", fail)
     ended = cli("check", stub.url, "--catalog", saved())
-    assert ended == (checking.NOT_COMPARED, "", "unexpected error: ZeroDivisionError: by\\nzero\n")
+    assert ended == (exits.NOT_COMPARED, "", "unexpected error: ZeroDivisionError: by\\nzero\n")
 
 
 @pytest.mark.parametrize("code", ExitCode)
 def test_codes(code: ExitCode) -> None:
-    ended = checking.check_code(code, checking.BREAKS)
+    ended = exits.check_code(code, exits.BREAKS)
     own = {ExitCode.OK: 1, ExitCode.CTRL_C: 130, ExitCode.CLOSED_PIPE: 141, ExitCode.TERMINATED: 143}
     assert ended == own.get(code, 2)
 

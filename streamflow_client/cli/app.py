@@ -15,13 +15,11 @@ import typer
 
 from .. import __version__
 from .arguments import BadArgument, Server, read_call, read_headers, read_token
-from .checking import CHECK_CODES, NOT_COMPARED, Readers, check_code, check_server
 from .examining.probing import FlowCall
 from .examining.report import examine
-from .exits import MEANINGS, ExitCode
-from .generating import STDOUT, generate
+from .exits import CHECK_CODES, MEANINGS, NOT_COMPARED, ExitCode, check_code
 from .listing import list_flows
-from .output import JsonPrinter, Printer, TextPrinter, complain, prepare_stdout
+from .output import STDOUT, JsonPrinter, Printer, TextPrinter, complain, prepare_stdout
 from .run import LocalServer, ending_of, run_flow
 
 NAME = "streamflow-client"
@@ -80,7 +78,12 @@ def demo() -> None:
     raise typer.Exit(ending_of(play))
 
 
-Url = Annotated[str, typer.Argument(metavar="URL", help="Where the server is: http://localhost:3400")]
+_URL = typer.Argument(metavar="URL", help="Where the server is: http://localhost:3400")
+Url = Annotated[str, _URL]
+MaybeUrl = Annotated[str | None, _URL]
+PerDocument = Annotated[
+    float | None, typer.Option(metavar="SECONDS", help="For each document that is asked for.")
+]
 Local = Annotated[
     bool,
     typer.Option(
@@ -119,9 +122,7 @@ Token = Annotated[
 
 @app.command("list", epilog=_CODES)
 def list_(
-    url: Annotated[
-        str | None, typer.Argument(metavar="URL", help="Where the server is: http://localhost:3400")
-    ] = None,
+    url: MaybeUrl = None,
     *,
     local: Local = False,
     app: App = None,
@@ -135,21 +136,14 @@ def list_(
     ] = False,
     header: Headers = None,
     auth: Token = None,
-    timeout: Annotated[
-        float | None, typer.Option(metavar="SECONDS", help="For each document that is asked for.")
-    ] = None,
+    timeout: PerDocument = None,
     catalog: CatalogPlace = None,
 ) -> None:
     """Show the flows of a server, with their types."""
     prepare_stdout(for_programs=as_json)
 
     def show() -> None:
-        if local or app is not None:
-            server = _local_server(app, timeout, url or header or catalog)
-        elif url is None:
-            raise BadArgument("give the server's URL, or --local")
-        else:
-            server = _server(url, header, auth, timeout, catalog)
+        server = _server_or_local(url, header, auth, timeout, catalog, local=local, app=app)
         list_flows(server, as_json=as_json)
 
     raise typer.Exit(_ending_of(show, JsonPrinter() if as_json else TextPrinter(alone=True)))
@@ -157,9 +151,7 @@ def list_(
 
 @app.command(epilog=_CODES)
 def pull(
-    url: Annotated[
-        str | None, typer.Argument(metavar="URL", help="Where the server is: http://localhost:3400")
-    ] = None,
+    url: MaybeUrl = None,
     *,
     output: Annotated[
         str,
@@ -170,7 +162,7 @@ def pull(
             help="Write it here; - is standard output. What a file that is there declares of chunks that the"
             " server does not tell, and its title, stay.",
         ),
-    ] = "-",
+    ] = STDOUT,
     sample: Annotated[
         list[str] | None,
         typer.Option(
@@ -203,12 +195,7 @@ def pull(
     prepare_stdout(for_programs=True)
 
     def save() -> None:
-        if local or app is not None:
-            server = _local_server(app, timeout, url or header or catalog)
-        elif url is None:
-            raise BadArgument("give the server's URL, or --local")
-        else:
-            server = _server(url, header, auth, timeout, catalog)
+        server = _server_or_local(url, header, auth, timeout, catalog, local=local, app=app)
         pull_flows(server, output, sample or [])
 
     raise typer.Exit(_ending_of(save, TextPrinter(alone=True)))
@@ -394,9 +381,7 @@ def generate_(
     app: App = None,
     header: Headers = None,
     auth: Token = None,
-    timeout: Annotated[
-        float | None, typer.Option(metavar="SECONDS", help="For each document that is asked for.")
-    ] = None,
+    timeout: PerDocument = None,
     catalog: CatalogPlace = None,
 ) -> None:
     """Write a Python module with the types of a server's flows, for editors and type checkers.
@@ -407,6 +392,8 @@ def generate_(
 
     streamflow-client generate flows.openapi.json -o flows.py --check
     """
+    from .generating import generate
+
     prepare_stdout(for_programs=True)
     code = ExitCode.OK
 
@@ -433,9 +420,7 @@ def generate_(
 
 @app.command(epilog=CHECK_CODES)
 def check(
-    url: Annotated[
-        str | None, typer.Argument(metavar="URL", help="Where the server is: http://localhost:3400")
-    ] = None,
+    url: MaybeUrl = None,
     *,
     catalog: Annotated[
         str, typer.Option("--catalog", metavar="FILE", help="The catalog that programs were built on.")
@@ -456,9 +441,7 @@ def check(
     ] = False,
     header: Headers = None,
     auth: Token = None,
-    timeout: Annotated[
-        float | None, typer.Option(metavar="SECONDS", help="For each document that is asked for.")
-    ] = None,
+    timeout: PerDocument = None,
 ) -> None:
     """Compare a server with the catalog file that programs were built on, for CI.
 
@@ -470,6 +453,8 @@ def check(
 
     streamflow-client check http://localhost:3400 --catalog flows.openapi.json --github
     """
+    from .checking import Readers, check_server
+
     prepare_stdout(for_programs=as_json or github)
     code = NOT_COMPARED
 
@@ -477,7 +462,7 @@ def check(
         nonlocal code
         if as_json and github:
             raise BadArgument("give --json or --github, not both")
-        server = _server_or_local(url, header, auth, timeout, local=local, app=app)
+        server = _server_or_local(url, header, auth, timeout, None, local=local, app=app)
         readers: Readers = "programs" if as_json else "github" if github else "people"
         code = check_server(server, catalog, readers)
 
@@ -496,16 +481,17 @@ def _server_or_local(
     header: list[str] | None,
     auth: str | None,
     timeout: float | None,
+    catalog: str | None,
     *,
     local: bool,
     app: str | None,
 ) -> Server:
     """Raises: BadArgument."""
     if local or app is not None:
-        return _local_server(app, timeout, url or header)
+        return _local_server(app, timeout, url or header or catalog)
     if url is None:
         raise BadArgument("give the server's URL, or --local")
-    return _server(url, header, auth, timeout, None)
+    return _server(url, header, auth, timeout, catalog)
 
 
 def _server(

@@ -18,24 +18,13 @@ from ..schema.comparing.rules import Difference, Part
 from ..schema.document import as_utf8
 from ..schema.files import is_special
 from .arguments import Server
-from .exits import ExitCode
+from .exits import BREAKS
 from .lines import lines_of
 from .output import PipedConsole, complain, emit, warnings_told
 from .run import open_client
 from .terminal import safe_json, safe_line, safe_text
 
 Readers = Literal["people", "programs", "github"]
-
-BREAKS = 1
-NOT_COMPARED = 2
-"""What the shell is told, in the words of other tools that compare; these two are of this command alone."""
-
-CHECK_CODES = (
-    "Exit codes: 0 nothing differs, or all that does is compatible; 1 something breaks; 2 it could not be"
-    " compared: wrong usage, no server, no catalog; 130 Ctrl-C."
-)
-
-_OF_THE_SHELL = (ExitCode.CTRL_C, ExitCode.CLOSED_PIPE, ExitCode.TERMINATED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,13 +57,6 @@ def check_server(server: Server, file: str, readers: Readers) -> int:
     checked = Checked(found.source, file, saved, saved.differences(found))
     {"people": _print_lines, "programs": _print_document, "github": _print_annotations}[readers](checked)
     return BREAKS if checked.breaking else 0
-
-
-def check_code(ended: ExitCode, code: int) -> int:
-    """The exit code of this command, of how it ended and what it found."""
-    if ended is ExitCode.OK:
-        return code
-    return ended if ended in _OF_THE_SHELL else NOT_COMPARED
 
 
 # --- for people ---

@@ -83,3 +83,24 @@ def can_go_on(error: FlowError) -> bool:
     if isinstance(error, FlowStatusError):  # of the flow itself, its frame comes with HTTP 200
         return error.http_status is not None and error.http_status >= 400
     return not isinstance(error, StreamExpiredError | ReplayDivergedError | FlowValidationError)
+
+
+# --- of `check` alone ---
+
+BREAKS = 1
+NOT_COMPARED = 2
+"""What the shell is told, in the words of other tools that compare; these two are of this command alone."""
+
+CHECK_CODES = (
+    "Exit codes: 0 nothing differs, or all that does is compatible; 1 something breaks; 2 it could not be"
+    " compared: wrong usage, no server, no catalog; 130 Ctrl-C."
+)
+
+_OF_THE_SHELL = (ExitCode.CTRL_C, ExitCode.CLOSED_PIPE, ExitCode.TERMINATED)
+
+
+def check_code(ended: ExitCode, code: int) -> int:
+    """The exit code of this command, of how it ended and what it found."""
+    if ended is ExitCode.OK:
+        return code
+    return ended if ended in _OF_THE_SHELL else NOT_COMPARED

@@ -7,23 +7,20 @@ there; what of the schemas it cannot say, on standard error. Out of place here: 
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Final
 
 from ..errors import DiscoveryError
 from ..found import FlowTypes
 from ..schema.catalog import Catalog
 from ..schema.files import write_file
+from ..schema.graph import without_place
 from ..schema.source.module import FlowSchemas, is_generated, is_too_deep, module_source
 from ..text import shown
 from .arguments import BadArgument, Server
 from .exits import ExitCode
-from .output import OutputError, complain, emit, warnings_told
+from .output import STDOUT, complain, emit, warnings_told, writing
 from .run import open_client
-
-STDOUT = "-"
 
 
 @dataclass(slots=True)
@@ -102,11 +99,7 @@ def _note_unchecked(name: str, types: FlowTypes, found: _Found) -> None:
     for role, read in roles.items():
         for warning in read.warnings if read is not None else ():
             found.warnings.append(f"flow {name}: {role} schema: {warning}")
-            found.notes[f"flow {name}, {role}: {_PLACE.sub('', warning, count=1)}"] = None
-
-
-_PLACE: Final = re.compile(r"#.*?: (?=`|the names )")
-"""Where in the document something stands, in a warning of `Types`."""
+            found.notes[f"flow {name}, {role}: {without_place(warning)}"] = None
 
 
 def _present(path: Path) -> str | None:
@@ -143,8 +136,5 @@ def _write(path: Path, text: str) -> None:
         _refuse_foreign(path, present)
     if present == text:
         return
-    try:
+    with writing(str(path)):
         write_file(path, text.encode())
-    except (OSError, ValueError) as error:
-        reason = error.strerror if isinstance(error, OSError) else None
-        raise OutputError(f"{path} cannot be written: {reason or error}") from error

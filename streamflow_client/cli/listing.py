@@ -15,10 +15,9 @@ from rich.text import Text
 from ..errors import DiscoveryError
 from ..found import FlowTypes
 from ..jsonvalues import is_list, is_object
-from ..schema.broken import BrokenSchema
 from ..schema.catalog import Catalog, FlowSpec
 from ..schema.model import Schema
-from ..schema.refs import Document, tokens
+from ..schema.refs import Document, put
 from .arguments import Server
 from .output import PipedConsole, emit, warnings_told
 from .run import open_client
@@ -136,7 +135,7 @@ def self_contained(schema: Schema | None) -> Any:
     document = Document(schema)
     pieces: dict[str, Any] = {}
     for pointer in sorted(_needed(document, schema.value), key=len):  # what holds others comes first
-        _put(pieces, tokens(pointer), document.at(pointer))
+        put(pieces, pointer, document.at(pointer))
     return schema.value | {key: piece for key, piece in pieces.items() if key not in schema.value}
 
 
@@ -149,25 +148,8 @@ def _needed(document: Document, value: Any) -> Iterator[str]:
             waiting += value
         elif is_object(value):
             waiting += value.values()
-            pointer = _target(document, value.get("$ref"))
+            pointer = document.target_or_none(value.get("$ref"))
             if pointer and pointer not in seen:
                 seen.add(pointer)
                 yield pointer
                 waiting.append(document.at(pointer))
-
-
-def _target(document: Document, ref: Any) -> str | None:
-    try:
-        return document.target(ref, "") if isinstance(ref, str) else None
-    except BrokenSchema:
-        return None
-
-
-def _put(whole: dict[str, Any], path: list[str], value: Any) -> None:
-    """At its place, unless what is there holds it already."""
-    *parents, last = path
-    place: Any = whole
-    for token in parents:
-        place = place.setdefault(token, {}) if is_object(place) else None
-    if is_object(place):
-        place.setdefault(last, value)

@@ -19,9 +19,12 @@ from rich.text import Text
 from ..calls import log
 from ..errors import FlowError, FlowStatusError, FlowTimeoutError
 from ..found import DISCOVERY_LOG
+from ..text import shown
 from ..ticket import Ticket
 from .exits import can_go_on
 from .terminal import readable, safe_json, safe_line
+
+STDOUT = "-"  # in the place of a file
 
 
 class Printer(Protocol):
@@ -117,6 +120,16 @@ def written() -> Generator[None]:
         raise
     except OSError as error:
         raise OutputError(f"the output cannot be written: {error.strerror or error}") from error
+
+
+@contextmanager
+def writing(file: str) -> Generator[None]:
+    """The same, for a file. Raises: OutputError, which names it."""
+    try:
+        yield
+    except (OSError, ValueError) as error:
+        reason = (error.strerror if isinstance(error, OSError) else None) or str(error)
+        raise OutputError(f"{shown(file)} cannot be written: {reason}") from error
 
 
 class PipedConsole(Console):

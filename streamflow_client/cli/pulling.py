@@ -7,8 +7,7 @@ and whose word counts (`schema/saving/merging.py`).
 
 from __future__ import annotations
 
-from collections.abc import Generator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from time import monotonic
 from typing import Any
@@ -26,10 +25,8 @@ from ..text import shown
 from ..wire.codec import UNSET
 from .arguments import Server, Word
 from .interruptions import Interruptions
-from .output import OutputError, complain, emit, warnings_told
+from .output import STDOUT, complain, emit, warnings_told, writing
 from .run import input_given, open_client, time_left
-
-STDOUT = "-"
 
 
 def pull(server: Server, file: str, samples: Sequence[str]) -> None:
@@ -81,7 +78,7 @@ def _before(file: str) -> _Before:
         DiscoveryError: it is something else, and stays.
         OutputError: it can be neither read nor written.
     """
-    with _writing(file):
+    with writing(file):
         check_place(file)
         if is_special(file):  # reading a pipe would wait for what is yet to be written to it
             return _Before()
@@ -138,18 +135,8 @@ def _write(file: str, document: Saved) -> None:
     if file == STDOUT:
         emit(document.text.removesuffix("\n"))
         return
-    with _writing(file):
+    with writing(file):
         write_file(file, document.text.encode())
-
-
-@contextmanager
-def _writing(file: str) -> Generator[None]:
-    """Raises: OutputError."""
-    try:
-        yield
-    except (OSError, ValueError) as error:
-        reason = (error.strerror if isinstance(error, OSError) else None) or str(error)
-        raise OutputError(f"{shown(file)} cannot be written: {reason}") from error
 
 
 def _tell(file: str, catalog: Catalog, result: Merged, document: Saved) -> None:

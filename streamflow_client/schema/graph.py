@@ -12,6 +12,7 @@ whichever way leads to them; there are finitely many, so that recursive `allOf`s
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Generator, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, Final
@@ -80,6 +81,14 @@ class Node:
         self.atoms = atoms
         self.entry = entry
         self.head: Shape | Choice | Type | None = None
+
+
+_PLACE: Final = re.compile(r".*?: (?=`|the names )", re.DOTALL)
+
+
+def without_place(warning: str) -> str:
+    """One of `Graph.warnings`, without where in the document it stands."""
+    return _PLACE.sub("", warning, count=1)
 
 
 class Graph:

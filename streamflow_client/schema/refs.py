@@ -25,6 +25,16 @@ def tokens(pointer: str) -> list[str]:
     return [part.replace("~1", "/").replace("~0", "~") for part in pointer.split("/")[1:]]
 
 
+def put(whole: dict[str, Any], pointer: str, value: Any) -> None:
+    """Put a value at its place below an object, unless what is there holds it already."""
+    path = tokens(pointer)
+    place: Any = whole
+    for token in path[:-1]:
+        place = place.setdefault(token, {}) if is_object(place) else None
+    if is_object(place) and path:
+        place.setdefault(path[-1], value)
+
+
 class Document:
     """The document that a schema's local references point into: `root`."""
 
@@ -61,6 +71,13 @@ class Document:
         except LookupError:
             raise BrokenSchema(path, f"there is nothing at '{shown(ref)}' in the document") from None
         return pointer
+
+    def target_or_none(self, ref: Any) -> str | None:
+        """The same of whatever stands under `$ref`, for those whom a broken one does not concern."""
+        try:
+            return self.target(ref, "") if isinstance(ref, str) else None
+        except BrokenSchema:
+            return None
 
     def _fragment(self, ref: str) -> str | None:
         """The part after `#` of a reference into this document, also where it repeats the root's `$id`."""

@@ -16,7 +16,6 @@ from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 from ...jsonvalues import is_list, is_object
-from ..broken import BrokenSchema
 from ..graph import is_old
 from ..keywords import UNCHECKED, UNCHECKED_FORMATS
 from ..model import Schema, Types
@@ -139,10 +138,8 @@ class _Side:
 
     def target(self, ref: Any) -> Any:
         """What a reference leads to; None: nothing."""
-        try:
-            return self._document.at(self._document.target(ref, "")) if isinstance(ref, str) else None
-        except BrokenSchema:
-            return None
+        pointer = self._document.target_or_none(ref)
+        return None if pointer is None else self._document.at(pointer)
 
     def is_opaque(self, schema: Mapping[str, Any], word: str) -> bool:
         """Whether a keyword of a schema is, or may be, left out of the model."""

@@ -21,7 +21,7 @@ from ..graph import is_old
 from ..model import Schema
 from ..naming import GROUPS
 from ..openapi import AT, INFERRED, INLINE, TEXT
-from ..refs import Document, step, tokens
+from ..refs import Document, put, step, tokens
 from .moving import HOLD_SCHEMAS, Follow, Move, Unmovable, moved, way
 
 __all__ = ["COMPONENTS", "Components", "as_text"]
@@ -199,27 +199,11 @@ def _pruned(schema: Schema) -> Any:
             waiting += value
         elif is_object(value):
             waiting += value.values()
-            target = _target(document, value.get("$ref"))
+            target = document.target_or_none(value.get("$ref"))
             if target is not None and target not in pieces:
                 pieces[target] = document.at(target)
                 waiting.append(pieces[target])
     root: Json = {word: schema.root[word] for word in ("$schema", "$id") if word in schema.root}
     for pointer in sorted(pieces, key=len):  # what holds others comes first
-        _put(root, tokens(pointer), pieces[pointer])
+        put(root, pointer, pieces[pointer])
     return root
-
-
-def _target(document: Document, ref: Any) -> str | None:
-    try:
-        return document.target(ref, "") if isinstance(ref, str) else None
-    except BrokenSchema:
-        return None
-
-
-def _put(whole: Json, path: list[str], value: Any) -> None:
-    """At its place, unless what is there holds it already."""
-    place: Any = whole
-    for token in path[:-1]:
-        place = place.setdefault(token, {}) if is_object(place) else None
-    if is_object(place) and path:
-        place.setdefault(path[-1], value)

@@ -10,15 +10,15 @@ the same to us and anything to others.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any, Final
+from typing import Any
 
 from ...text import shown
 from ..broken import BrokenSchema
 from ..document import SIZE_LIMIT, read_json
 from ..flowspec import FlowSpec
+from ..graph import without_place
 from ..model import Schema, Types
 from ..names import class_name
 from ..openapi import read_openapi
@@ -170,10 +170,7 @@ def _class(part: Part) -> str:
     return class_name(f"{part[0]} {part[1]}")
 
 
-_PLACE: Final = re.compile(r".*?: (?=`|the names )", re.DOTALL)
-
-
 def _types(schema: Schema, part: Part) -> Types:
     """Warnings without the places that they speak of. Raises: BrokenSchema."""
     types = read_types(schema, name=_class(part))
-    return replace(types, warnings=tuple(_PLACE.sub("", warning, count=1) for warning in types.warnings))
+    return replace(types, warnings=tuple(map(without_place, types.warnings)))
