@@ -323,7 +323,8 @@ def test_clocks_and_drops_behind_a_proxy_leave_nothing(
     with SmallProxy() as proxy:
         environment(all_proxy=f"http://{proxy.address}")
         with driver.client(stub, timeout=Timeout(idle=0.2), retry=None) as client:
-            stub.script("count", faults.stall(after_chunks=1), faults.drop(after_chunks=1))
+            stall = faults.stall(after_chunks=1)
+            stub.script("count", stall, faults.drop(after_chunks=1), stall)
             with within(0.2 + SOON, at_least=0.2), pytest.raises(FlowTimeoutError):
                 client.flow("count").stream(2).result()
             with pytest.raises(StreamInterruptedError):
