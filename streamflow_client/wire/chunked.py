@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from operator import eq
 from typing import Final
 
 _CRLF: Final = b"\r\n"
@@ -35,7 +36,7 @@ class _Sizes(dict[bytes, int]):
     def __missing__(self, line: bytes) -> int:
         plain = _SIZE.fullmatch(line)
         size = int(plain[1], 16) if plain else 0
-        if size and len(self) < 4096:
+        if size and len(self) < 1024:
             self[line] = size
         return size
 
@@ -139,14 +140,10 @@ class ChunkMerger:
     def _chunks(self, data: bytes) -> tuple[bytes, bytes]:
         """Where a size line begins: the chunks that lie whole in `data`, as one."""
         found: list[bytes] = []
-        end = 0
-        while (eol := data.find(_CRLF, end, end + _SIZE_LINE)) > 0:
-            size = _sizes[data[end:eol]]
-            stop = eol + 2 + size
-            if not size or data[stop : stop + 2] != _CRLF:
-                break
-            found.append(data[eol + 2 : stop])
-            end = stop + 2
+        end = _take(data, found, 0, until=1)  # often there is no other
+        if 0 < end * 8 < len(data):
+            end = _take_alike(data, found, end)
+        end = _take(data, found, end, until=len(data))
         if end < len(data):
             self._step = ChunkMerger._size_line
         if len(found) < 2:
@@ -210,3 +207,25 @@ def _end_of_lines(lines: bytearray, known: int) -> int:
         return lines.index(b"\n") + 1
     blank = _BLANK_LINE.search(lines, max(known - 2, 0))
     return blank.end() if blank else 0
+
+
+def _take(data: bytes, found: list[bytes], end: int, *, until: int) -> int:
+    """Find the whole chunks from `end` on that begin before `until`; where they end."""
+    while end < until and (eol := data.find(_CRLF, end, end + _SIZE_LINE)) > 0:
+        size = _sizes[data[end:eol]]
+        stop = eol + 2 + size
+        if not size or data[stop : stop + 2] != _CRLF:
+            break
+        found.append(data[eol + 2 : stop])
+        end = stop + 2
+    return end
+
+
+def _take_alike(data: bytes, found: list[bytes], end: int) -> int:
+    """As `_take`, at a third of its cost, up to a chunk of a size unknown as yet or with a CRLF inside."""
+    lines = data[end:].split(_CRLF)
+    bodies = lines[1:-1:2]  # the last line has no end
+    fits = [*map(eq, map(_sizes.get, lines[::2]), map(len, bodies)), False]
+    count = fits.index(False)
+    found += bodies[:count]
+    return end + sum(map(len, lines[: 2 * count])) + 2 * len(_CRLF) * count
