@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from itertools import pairwise
 from random import Random
-from typing import Any
+from typing import Any, TypeVar
 
 import h11
 import pytest
@@ -19,6 +19,7 @@ from hypothesis import strategies as st
 
 from streamflow_client.wire.chunked import ChunkMerger
 
+T = TypeVar("T")
 HTTPCORE_LIMIT = 100 * 1024  # bytes of an unfinished event that h11 keeps
 
 
@@ -224,7 +225,7 @@ class Server:
     def _end_of_line(self) -> bytes:
         return self._mostly(b"\r\n", b"\n", b"\r", b"", b"\r\r\n", b"\n\r", times=500)
 
-    def _mostly(self, usual: Any, *others: Any, times: int = 25) -> Any:
+    def _mostly(self, usual: T, *others: T, times: int = 25) -> T:
         return self._one_of(*others) if self._now_and_then(times) else usual
 
     def _now_and_then(self, times: int) -> bool:
@@ -233,7 +234,7 @@ class Server:
     def _up_to(self, end: int) -> int:
         return self._random.randrange(end + 1)
 
-    def _one_of(self, *values: Any) -> Any:
+    def _one_of(self, *values: T) -> T:
         return self._random.choice(values)
 
 
