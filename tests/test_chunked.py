@@ -285,7 +285,7 @@ def test_h11_tells_the_same_of_mutated_responses() -> None:
 
 
 @pytest.mark.faults
-@pytest.mark.parametrize("part", range(1, 51))
+@pytest.mark.parametrize("part", range(1, 31))
 def test_h11_tells_the_same_of_very_many_mutated_responses(part: int) -> None:
     run_seeds(range(part * 10_000, (part + 1) * 10_000))
 
@@ -454,6 +454,7 @@ def test_the_next_response_on_the_connection_is_merged_too(name: str) -> None:
         merger.sends(b"POST /flow HTTP/1.1\r\n\r\n")
         merger.sends(b'{"data":1}')
         merger.merge(ENDS[name])
+        assert not merger.said_too_much
         merger.sends(b"POST /flow HTTP/1.1\r\n\r\n")
         assert merger.merge(HEAD + MANY + LAST) == HEAD + ONE + LAST
     assert_same([ENDS[name], HEAD + MANY + LAST] * 2, [b"POST"] * 4)
@@ -466,7 +467,9 @@ def test_after_what_nobody_asked_for_nothing_is_merged(name: str) -> None:
         merger = ChunkMerger()
         merger.sends(b"POST /flow HTTP/1.1\r\n\r\n")
         for read in unasked:
+            assert not merger.said_too_much
             merger.merge(read)
+        assert merger.said_too_much
         merger.sends(b"POST /flow HTTP/1.1\r\n\r\n")
         assert merger.merge(HEAD + MANY) == HEAD + MANY
     assert_same([ENDS[name] + HEAD[:3], HEAD[3:] + MANY + LAST], [b"POST"] * 2)

@@ -166,14 +166,16 @@ class _Lane(httpcore.NetworkBackend):
     def rest(self) -> bool:
         """Let go of the exchange; False if the connection is in no state to be used again.
 
-        One whose socket was shut down is not, even if its response had been read to the end by then.
+        One whose socket was shut down is not, even if its response had been read to the end by then; nor
+        one on which more came than that: it would be the next call's answer.
         """
         stopped = self.exchange is not None and self.exchange.stopped
         if self.exchange is not None:
             self.exchange.detach()
             self.exchange = None
         self.idle_since = monotonic()
-        return not stopped and has_idle(self.connection)
+        sound = self._stream is None or not self._stream.merger.said_too_much
+        return sound and not stopped and has_idle(self.connection)
 
     def is_fresh(self) -> bool:
         """Neither too old nor closed by the server, as far as one can see from here."""
@@ -219,7 +221,7 @@ class _Stream(httpcore.NetworkStream):
         self._lane = lane
         self._inner = inner
         self._carries_request = carries_request
-        self._merger = ChunkMerger()
+        self.merger: ChunkMerger = ChunkMerger()
         self.socket: socket.socket = inner.get_extra_info("socket")
 
     def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
@@ -227,7 +229,7 @@ class _Stream(httpcore.NetworkStream):
         data = self._inner.read(max_bytes, seconds_left(exchange, timeout, httpcore.ReadTimeout))
         if exchange is not None:
             exchange.received(data)
-        return self._merger.merge(data)
+        return self.merger.merge(data)
 
     def write(self, buffer: bytes, timeout: float | None = None) -> None:
         exchange = self._lane.exchange
@@ -236,7 +238,7 @@ class _Stream(httpcore.NetworkStream):
                 if self._lane.reused and not exchange.session.was_sent and self.get_extra_info("is_readable"):
                     raise ServerLeft
                 exchange.sending(reused=self._lane.reused)
-            self._merger.sends(buffer)
+            self.merger.sends(buffer)
         for start in range(0, len(buffer), _WRITE_SIZE):
             seconds = seconds_left(exchange, timeout, httpcore.WriteTimeout)
             self._inner.write(buffer[start : start + _WRITE_SIZE], seconds)

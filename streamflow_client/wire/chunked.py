@@ -48,11 +48,16 @@ _Step = Callable[["ChunkMerger", bytes], tuple[bytes, bytes]]
 
 
 class ChunkMerger:
-    """The client's end of one connection; the module's docstring says what it does."""
+    """The client's end of one connection; the module's docstring says what it does.
 
-    __slots__ = ("_idle", "_left", "_line", "_lines", "_method", "_step")
+    Attributes:
+        said_too_much: more came than responses to the requests. h11 keeps it, for the next response.
+    """
+
+    __slots__ = ("_idle", "_left", "_line", "_lines", "_method", "_step", "said_too_much")
 
     def __init__(self) -> None:
+        self.said_too_much: bool = False
         self._step: _Step = ChunkMerger._pass  # not bound: no cycle
         self._idle = True
         self._method = b""
@@ -185,11 +190,11 @@ class ChunkMerger:
     def _finish(self, trailers: bytes = b"") -> None:
         """The response is complete."""
         self._idle = True
-        self._step = ChunkMerger._left_over
+        self._step = ChunkMerger._unasked
 
-    def _left_over(self, data: bytes) -> tuple[bytes, bytes]:
-        """What nobody asked for: h11 would take it for the beginning of the next response."""
+    def _unasked(self, data: bytes) -> tuple[bytes, bytes]:
         if data:
+            self.said_too_much = True
             self._give_up()
         return data, b""
 
