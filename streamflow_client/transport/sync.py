@@ -174,14 +174,16 @@ class _Lane(httpcore.NetworkBackend):
     def rest(self) -> bool:
         """Let go of the exchange; False if the connection is in no state to be used again.
 
-        One whose socket was shut down is not, even if its response had been read to the end by then.
+        One whose socket was shut down is not, even if its response had been read to the end by then; nor
+        one on which more came than that: it would be the next call's answer.
         """
         stopped = self.exchange is not None and self.exchange.stopped
         if self.exchange is not None:
             self.exchange.detach()
             self.exchange = None
         self.idle_since = monotonic()
-        return not stopped and has_idle(self.connection)
+        sound = self.stream is None or not self.stream.tap.said_too_much
+        return sound and not stopped and has_idle(self.connection)
 
     def is_fresh(self) -> bool:
         """Neither too old nor closed by the server, as far as one can see from here."""
@@ -227,7 +229,7 @@ class _Stream(httpcore.NetworkStream):
         self._lane = lane
         self._inner = inner
         self._carries_request = carries_request
-        self._tap = BodyTap()
+        self.tap: BodyTap = BodyTap()
         self._for_h11: list[bytes] = []  # at most one: what came with the end of a body
         self.socket: socket.socket = inner.get_extra_info("socket")
 
@@ -235,11 +237,11 @@ class _Stream(httpcore.NetworkStream):
         """For h11: all but chunked bodies."""
         if self._for_h11:
             return self._for_h11.pop()
-        return self._tap.receive(self._receive(max_bytes, timeout))
+        return self.tap.receive(self._receive(max_bytes, timeout))
 
     def read_body(self, timeout: float | None) -> bytes:
         """What comes next of a chunked body; empty where h11 is to be asked."""
-        tap = self._tap
+        tap = self.tap
         while not (body := tap.take()) and tap.is_open:
             data = self._receive(READ_SIZE, timeout)
             share = tap.receive(data)
@@ -261,7 +263,7 @@ class _Stream(httpcore.NetworkStream):
                 if self._lane.reused and not exchange.session.was_sent and self.get_extra_info("is_readable"):
                     raise ServerLeft
                 exchange.sending(reused=self._lane.reused)
-            self._tap.sends(buffer)
+            self.tap.sends(buffer)
         for start in range(0, len(buffer), _WRITE_SIZE):
             seconds = seconds_left(exchange, timeout, httpcore.WriteTimeout)
             self._inner.write(buffer[start : start + _WRITE_SIZE], seconds)

@@ -54,12 +54,17 @@ class BodyTap:
 
     Attributes:
         is_open: a chunked body is under way, and h11 sees nothing of it.
+        said_too_much: more came than responses to the requests. h11 keeps it, for the next response.
     """
 
-    __slots__ = ("_body", "_idle", "_left", "_line", "_lines", "_method", "_step", "is_open")
+    __slots__ = (
+        *("_body", "_idle", "_left", "_line", "_lines", "_method", "_step"),
+        *("is_open", "said_too_much"),
+    )
 
     def __init__(self) -> None:
         self.is_open: bool = False
+        self.said_too_much: bool = False
         self._body: list[bytes] = []  # what was taken out and nobody asked for yet
         self._step: _Step = BodyTap._pass  # not bound: no cycle
         self._idle = True
@@ -200,11 +205,11 @@ class BodyTap:
     def _finish(self, trailers: bytes = b"") -> None:
         """The response is complete."""
         self._idle = True
-        self._step = BodyTap._left_over
+        self._step = BodyTap._unasked
 
-    def _left_over(self, data: bytes) -> tuple[bytes, bytes]:
-        """What nobody asked for: h11 would take it for the beginning of the next response."""
+    def _unasked(self, data: bytes) -> tuple[bytes, bytes]:
         if data:
+            self.said_too_much = True
             self._give_up()
         return data, b""
 
