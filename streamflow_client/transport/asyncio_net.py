@@ -13,7 +13,7 @@ import selectors
 import socket
 import ssl
 import warnings
-from collections import defaultdict
+from collections import defaultdict, deque
 from collections.abc import Sequence
 from itertools import count
 from time import monotonic
@@ -36,6 +36,10 @@ from .exchange import shut_down
 _MOST_AT_ONCE = 64 * 1024  # as much as httpcore asks for
 _MOST_UNREAD = 256 * 1024  # then reading stops until some of it is read
 _HEAD_START = 0.25  # seconds before the next address of a name is tried, too (RFC 8305, section 5)
+
+# What sockets are read into. Each belongs to one connection while the loop has it: no longer than one call on
+# any loop we know, so that few are enough for thousands of connections.
+_buffers = deque[bytearray](maxlen=16)
 
 _BROKEN = (BrokenResourceError, ClosedResourceError, ssl.SSLError)
 
@@ -69,12 +73,17 @@ async def _open(host: str, port: int) -> Stream:
 
 
 async def _resolve(host: str, port: int) -> Sequence[_Address]:
-    """The addresses of a name, its kinds by turns. An address that is one already needs no thread."""
+    """The addresses of a name, in the order to try them. A name that is one already needs no thread."""
     name = host.encode("ascii")  # bytes, for Python would make a second sort of IDNA out of a text
     try:
         return socket.getaddrinfo(name, port, type=socket.SOCK_STREAM, flags=socket.AI_NUMERICHOST)
     except socket.gaierror:
         found = await asyncio.get_running_loop().getaddrinfo(name, port, type=socket.SOCK_STREAM)
+    return _by_turns(found)
+
+
+def _by_turns(found: Sequence[_Address]) -> Sequence[_Address]:
+    """The first of each kind, then the second, and so on: one kind may lead nowhere."""
     turns = defaultdict[int, "count[int]"](count)
     return sorted(found, key=lambda address: next(turns[address[0]]))
 
@@ -135,7 +144,7 @@ class _Wire(asyncio.BufferedProtocol, ByteStream):
         self.socket = sock
         self.deadline: float | None = None
         self._loop = loop
-        self._lent = bytearray()  # what the loop reads into
+        self._lent: bytearray | None = None  # what the loop reads into
         self._unread = bytearray()
         self._full = False  # so much is unread that reading stopped
         self._stuck = False  # so is what was written
@@ -154,13 +163,18 @@ class _Wire(asyncio.BufferedProtocol, ByteStream):
         self._transport.set_write_buffer_limits(0)  # a write ends when the system has all of it
 
     def get_buffer(self, sizehint: int) -> bytearray:
-        """A new one each time, for a microsecond: kept, it would be most of what an open stream takes."""
-        self._lent = bytearray(_MOST_AT_ONCE)
+        if self._lent is None:
+            try:
+                self._lent = _buffers.pop()
+            except IndexError:
+                self._lent = bytearray(_MOST_AT_ONCE)
         return self._lent
 
     def buffer_updated(self, nbytes: int) -> None:
-        self._unread += memoryview(self._lent)[:nbytes]
-        self._lent = bytearray()
+        lent, self._lent = self._lent, None
+        assert lent is not None, "the loop asked for it"
+        self._unread += memoryview(lent)[:nbytes]
+        _buffers.append(lent)
         if len(self._unread) >= _MOST_UNREAD:
             self._full = True
             self._transport.pause_reading()
@@ -346,7 +360,7 @@ class Stream(httpcore.AsyncNetworkStream):
                 return None
 
     def __del__(self) -> None:
-        if getattr(self, "_is_open", False):
+        if self._is_open and self._wire.socket.fileno() >= 0:
             self._wire.forget()
             warnings.warn(f"unclosed connection {self._wire.socket!r}", ResourceWarning, stacklevel=1)
 
