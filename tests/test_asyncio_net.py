@@ -7,6 +7,7 @@ import random
 import socket
 import ssl
 import threading
+import weakref
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
@@ -752,6 +753,19 @@ async def test_tls_goes_through_tls_of_a_proxy(stub: StubServer) -> None:
                     assert [chunk async for chunk in stream] == list(range(2000))
                     assert await stream.result() == 2000
         assert len(proxy.asked) == 1, "the tunnel was used again"
+
+
+async def test_a_connection_that_is_kept_keeps_nothing_of_the_calls_it_served(stub: StubServer) -> None:
+    http = default_async_http_client(verify=trusting())
+    async with http, AsyncClient(stub.url, http_client=http) as client:
+        for _ in range(2):
+            stream = client.flow("count", chunk=int, output=int).stream(9)
+            assert await stream.result() == 9
+            exchange = weakref.ref(stream._exchange)
+            del stream
+            gc.collect()
+            assert exchange() is None
+        assert stub.connections.accepted == 1
 
 
 async def test_a_call_can_be_cancelled_from_a_thread(stub: StubServer) -> None:

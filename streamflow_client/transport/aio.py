@@ -271,6 +271,8 @@ class _Stream(httpcore.AsyncNetworkStream):
 
 
 async def _connect(host: str, port: int, timeout: float | None) -> httpcore.AsyncNetworkStream:
+    """In a task of its own where a call runs: the context stays with the connection, the call must not."""
+    running.set(None)
     connect = asyncio_net.connect if _on_asyncio() else _ANYIO.connect_tcp
     return await connect(host, port, timeout)
 

@@ -15,6 +15,7 @@ import ssl
 import warnings
 from collections import defaultdict, deque
 from collections.abc import Sequence
+from contextvars import copy_context
 from itertools import count
 from time import monotonic
 from typing import Any, cast
@@ -144,6 +145,7 @@ class _Wire(asyncio.BufferedProtocol, ByteStream):
         self.socket = sock
         self.deadline: float | None = None
         self._loop = loop
+        self._context = copy_context()  # a timer keeps its own, and may outlive the call that set it
         self._lent: bytearray | None = None  # what the loop reads into
         self._unread = bytearray()
         self._full = False  # so much is unread that reading stopped
@@ -275,7 +277,7 @@ class _Wire(asyncio.BufferedProtocol, ByteStream):
                 return
             self._alarm.cancel()
         self._alarm_at = when
-        self._alarm = self._loop.call_later(when - monotonic(), self._ring)
+        self._alarm = self._loop.call_later(when - monotonic(), self._ring, context=self._context)
 
     def _ring(self) -> None:
         self._alarm = None
