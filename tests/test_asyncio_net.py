@@ -8,8 +8,8 @@ import socket
 import ssl
 import threading
 import weakref
-from collections.abc import AsyncGenerator, Awaitable, Callable
-from contextlib import asynccontextmanager, suppress
+from collections.abc import AsyncGenerator, Awaitable, Callable, Generator, Iterator
+from contextlib import asynccontextmanager, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -725,16 +725,22 @@ def test_only_tasks_of_asyncio_get_this_stream() -> None:
     assert told == {"asyncio": True, "trio": False, "trio, asyncio's guest": False}
 
 
-@pytest.fixture
-def stub() -> Any:
-    with StubServer(tls=True) as stub:
+@contextmanager
+def counting(*, tls: bool) -> Generator[StubServer]:
+    with StubServer(tls=tls) as stub:
 
-        @stub.flow("count")
-        async def count_to(request: int, send: Callable[[int], Awaitable[None]]) -> int:
+        @stub.flow
+        async def count(request: int, send: Callable[[int], Awaitable[None]]) -> int:
             for number in range(request):
                 await send(number)
             return request
 
+        yield stub
+
+
+@pytest.fixture
+def stub() -> Iterator[StubServer]:
+    with counting(tls=True) as stub:
         yield stub
 
 
@@ -755,17 +761,17 @@ async def test_tls_goes_through_tls_of_a_proxy(stub: StubServer) -> None:
         assert len(proxy.asked) == 1, "the tunnel was used again"
 
 
-async def test_a_connection_that_is_kept_keeps_nothing_of_the_calls_it_served(stub: StubServer) -> None:
-    http = default_async_http_client(verify=trusting())
-    async with http, AsyncClient(stub.url, http_client=http) as client:
-        for _ in range(2):
-            stream = client.flow("count", chunk=int, output=int).stream(9)
-            assert await stream.result() == 9
-            exchange = weakref.ref(stream._exchange)
-            del stream
-            gc.collect()
-            assert exchange() is None
-        assert stub.connections.accepted == 1
+async def test_a_connection_that_is_kept_keeps_nothing_of_the_calls_it_served() -> None:
+    with counting(tls=False) as stub:
+        async with AsyncClient(stub.url) as client:
+            for _ in range(2):
+                stream = client.flow("count", chunk=int, output=int).stream(9)
+                assert await stream.result() == 9
+                exchange = weakref.ref(stream._exchange)
+                del stream
+                gc.collect()
+                assert exchange() is None
+            assert stub.connections.accepted == 1
 
 
 async def test_a_call_can_be_cancelled_from_a_thread(stub: StubServer) -> None:
