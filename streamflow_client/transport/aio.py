@@ -6,6 +6,7 @@ closed, never reused: that is what makes badly timed cancellation harmless.
 
 from __future__ import annotations
 
+import asyncio
 import math
 import ssl
 from collections.abc import AsyncIterable, AsyncIterator, Iterable
@@ -18,6 +19,7 @@ import httpx
 from anyio import CancelScope
 
 from ..wire.chunked import BodyTap
+from . import asyncio_net
 from .exchange import Exchange, running, seconds_left
 from .idle import IdleLanes, Origin
 from .settings import (
@@ -44,7 +46,7 @@ _WRITE_SIZE = 256 * 1024  # a long upload asks the clocks again after each piece
 
 Connection = httpcore.AsyncHTTPConnection | httpcore.AsyncConnectionPool  # a pool where a proxy is
 
-_BACKEND = cast("httpcore.AsyncNetworkBackend", httpcore.AnyIOBackend())
+_ANYIO = cast("httpcore.AsyncNetworkBackend", httpcore.AnyIOBackend())
 
 
 class AsyncClockedTransport(httpx.AsyncBaseTransport):
@@ -214,14 +216,14 @@ class _Lane(httpcore.AsyncNetworkBackend):
         local_address: str | None = None,
         socket_options: Iterable[httpcore.SOCKET_OPTION] | None = None,
     ) -> httpcore.AsyncNetworkStream:
-        """anyio tries the addresses of a name side by side."""
+        """The addresses of a name are tried side by side."""
         self._dialled = True
         seconds = seconds_left(self.exchange, timeout, httpcore.ConnectTimeout)
         if self.exchange is None:
-            return self.adopt(await _BACKEND.connect_tcp(host, port, seconds), tls=False)
+            return self.adopt(await _connect(host, port, seconds), tls=False)
         inner = await stoppable(
             self.exchange,
-            lambda: _BACKEND.connect_tcp(host, port, seconds),
+            lambda: _connect(host, port, seconds),
             lambda stream: stream.aclose(),
         )
         if inner is None:
@@ -301,6 +303,21 @@ class _Stream(httpcore.AsyncNetworkStream):
 
     def get_extra_info(self, info: str) -> Any:
         return self._inner.get_extra_info(info)
+
+
+async def _connect(host: str, port: int, timeout: float | None) -> httpcore.AsyncNetworkStream:
+    """In a task of its own where a call runs: the context stays with the connection, the call must not."""
+    running.set(None)
+    connect = asyncio_net.connect if _on_asyncio() else _ANYIO.connect_tcp
+    return await connect(host, port, timeout)
+
+
+def _on_asyncio() -> bool:
+    """Not just whether its loop runs here: trio can be a guest of it, with tasks of its own."""
+    try:
+        return asyncio.current_task() is not None
+    except RuntimeError:
+        return False
 
 
 def _connection(
