@@ -9,12 +9,10 @@ from __future__ import annotations
 import inspect
 import logging
 import re
-import uuid
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, replace
-from difflib import get_close_matches
 from time import monotonic
-from typing import Any, NamedTuple, Protocol, TypeVar, get_args
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeVar, get_args
 
 import httpx
 from httpx_sse import ServerSentEvent
@@ -23,7 +21,6 @@ from pydantic_core import InitErrorDetails, PydanticSerializationError, Validati
 from .call import Call, Limits
 from .errors import DiscoveryError, FlowCancelledError, FlowTimeoutError, InputValidationError
 from .flowdef import FlowDef
-from .found import SchemaFlow
 from .jsonvalues import is_object
 from .options import Retry, Timeout, as_timeout
 from .session import Session, reasons
@@ -43,6 +40,9 @@ from .wire.request import (
     same_origin,
 )
 from .wire.sse import Event
+
+if TYPE_CHECKING:
+    from .found import SchemaFlow
 
 CANCEL_SECONDS = 2.0  # how long the server may take to hear that a run was cancelled
 MOMENT = 0.001  # seconds: what is left for a call whose time is up
@@ -328,6 +328,8 @@ def called_with(found: SchemaFlow[Any, Any, Any], args: tuple[Any, ...], fields:
 
 def _hint(definition: FlowDef[Any, Any, Any], error: Exception, given: Any) -> str:
     """Which fields of the input may have been meant by those given that it does not have."""
+    from difflib import get_close_matches
+
     if not is_object(given) or not isinstance(error, ValidationError):
         return ""
     found = error.errors(include_input=False, include_url=False, include_context=False)
@@ -455,8 +457,14 @@ def _session(settings: Settings, call: Call, codec: Decoder[ChunkT, OutputT]) ->
         retry=settings.retry,
         limits=settings.limits,
         delay=_delays(settings.retry),
-        key=uuid.uuid4().hex if settings.retry and settings.retry.replay else "",
+        key=_key() if settings.retry and settings.retry.replay else "",
     )
+
+
+def _key() -> str:
+    from uuid import uuid4
+
+    return uuid4().hex
 
 
 def write_log(session: Session[Any, Any]) -> None:

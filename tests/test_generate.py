@@ -40,7 +40,6 @@ from streamflow_client.schema.model import (
     Null,
     Record,
     Ref,
-    Schema,
     Text,
     Tuple,
     Type,
@@ -48,6 +47,7 @@ from streamflow_client.schema.model import (
     Union,
 )
 from streamflow_client.schema.names import MODULE_NAMES, class_name
+from streamflow_client.schema.raw import Schema
 from streamflow_client.schema.read import read_types
 from streamflow_client.schema.runtime import Role, build
 from streamflow_client.schema.source.annotations import read_form

@@ -236,3 +236,9 @@ def test_a_stream_id_that_no_server_issues_is_refused_and_not_repeated(stream_id
             with pytest.raises(ValueError, match=r"stream.id") as caught:
                 client.flow("f").resume(where)
             assert not stream_id.strip() or stream_id not in str(caught.value)
+
+
+def test_a_name_that_is_not_public_is_told_like_any_other() -> None:
+    with pytest.raises(AttributeError, match="'streamflow_client' has no attribute 'Clinet'"):
+        streamflow_client.Clinet  # type: ignore[attr-defined]  # noqa: B018
+    assert set(streamflow_client.__all__) <= set(dir(streamflow_client))

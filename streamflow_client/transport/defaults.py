@@ -11,9 +11,7 @@ from http.cookiejar import CookieJar, DefaultCookiePolicy
 
 import httpx
 
-from .aio import AsyncClockedTransport
-from .settings import proxy_mounts
-from .sync import ClockedTransport
+# httpcore comes with the first client, as it does with httpx's own: hence the imports in the functions.
 
 
 def _headers() -> dict[str, str]:
@@ -29,6 +27,8 @@ def _no_cookies() -> CookieJar:
 
 def direct_http_client() -> httpx.Client:
     """For a server on this machine: as the default one, but past every proxy."""
+    from .sync import ClockedTransport
+
     return httpx.Client(
         transport=ClockedTransport(),
         headers=_headers(),
@@ -40,6 +40,8 @@ def direct_http_client() -> httpx.Client:
 
 def direct_async_http_client() -> httpx.AsyncClient:
     """The same for `AsyncClient`."""
+    from .aio import AsyncClockedTransport
+
     return httpx.AsyncClient(
         transport=AsyncClockedTransport(),
         headers=_headers(),
@@ -58,6 +60,9 @@ def default_http_client(*, verify: ssl.SSLContext | None = None) -> httpx.Client
         verify: what to trust, and client certificates: an `ssl.SSLContext`. None trusts what httpx does,
             SSL_CERT_FILE and SSL_CERT_DIR included.
     """
+    from .settings import proxy_mounts
+    from .sync import ClockedTransport
+
     return httpx.Client(
         transport=ClockedTransport(ssl_context=verify),
         mounts=proxy_mounts(lambda proxy: ClockedTransport(ssl_context=verify, proxy=proxy)),
@@ -69,6 +74,9 @@ def default_http_client(*, verify: ssl.SSLContext | None = None) -> httpx.Client
 
 def default_async_http_client(*, verify: ssl.SSLContext | None = None) -> httpx.AsyncClient:
     """The client that `AsyncClient` uses by default; see `default_http_client`."""
+    from .aio import AsyncClockedTransport
+    from .settings import proxy_mounts
+
     return httpx.AsyncClient(
         transport=AsyncClockedTransport(ssl_context=verify),
         mounts=proxy_mounts(lambda proxy: AsyncClockedTransport(ssl_context=verify, proxy=proxy)),
