@@ -7,6 +7,7 @@ CA gives one of these as `http_client=`; every clock and `cancel()` then work as
 from __future__ import annotations
 
 import ssl
+from functools import lru_cache
 from http.cookiejar import CookieJar, DefaultCookiePolicy
 
 import httpx
@@ -14,25 +15,52 @@ import httpx
 # httpcore comes with the first client, as it does with httpx's own: hence the imports in the functions.
 
 
-def _headers() -> dict[str, str]:
+@lru_cache(maxsize=1)
+def own_headers() -> dict[str, str]:
+    """What every request of ours says of itself; the call's own headers come on top. Not to be changed."""
     from .. import __version__
 
-    return {"User-Agent": f"streamflow-client/{__version__}"}
+    return {"connection": "keep-alive", "user-agent": f"streamflow-client/{__version__}"}
 
 
-def _no_cookies() -> CookieJar:
+class _NoCookies(httpx.Cookies):
     """One client serves many callers: what a server sets for one must not go out with another's call."""
-    return CookieJar(DefaultCookiePolicy(allowed_domains=()))
+
+    def __init__(self) -> None:
+        super().__init__(CookieJar(DefaultCookiePolicy(allowed_domains=())))
+
+    def extract_cookies(self, response: httpx.Response) -> None:
+        """None are looked for: that cost as much as all else that httpx does with the head of a response."""
+
+
+_NO_COOKIES = _NoCookies()
+
+
+class _Cookieless:
+    @property
+    def cookies(self) -> httpx.Cookies:
+        return _NO_COOKIES
+
+    @cookies.setter
+    def cookies(self, cookies: object) -> None:
+        raise AttributeError("this client keeps no cookies: give a call's own as its `Cookie` header")
+
+
+class _Client(_Cookieless, httpx.Client):
+    """httpx's, without cookies."""
+
+
+class _AsyncClient(_Cookieless, httpx.AsyncClient):
+    """The same for asynchronous calls."""
 
 
 def direct_http_client() -> httpx.Client:
     """For a server on this machine: as the default one, but past every proxy."""
     from .sync import ClockedTransport
 
-    return httpx.Client(
+    return _Client(
         transport=ClockedTransport(),
-        headers=_headers(),
-        cookies=_no_cookies(),
+        headers=own_headers(),
         timeout=None,
         trust_env=False,
     )
@@ -42,10 +70,9 @@ def direct_async_http_client() -> httpx.AsyncClient:
     """The same for `AsyncClient`."""
     from .aio import AsyncClockedTransport
 
-    return httpx.AsyncClient(
+    return _AsyncClient(
         transport=AsyncClockedTransport(),
-        headers=_headers(),
-        cookies=_no_cookies(),
+        headers=own_headers(),
         timeout=None,
         trust_env=False,
     )
@@ -63,11 +90,10 @@ def default_http_client(*, verify: ssl.SSLContext | None = None) -> httpx.Client
     from .settings import proxy_mounts
     from .sync import ClockedTransport
 
-    return httpx.Client(
+    return _Client(
         transport=ClockedTransport(ssl_context=verify),
         mounts=proxy_mounts(lambda proxy: ClockedTransport(ssl_context=verify, proxy=proxy)),
-        headers=_headers(),
-        cookies=_no_cookies(),
+        headers=own_headers(),
         timeout=None,
     )
 
@@ -77,10 +103,9 @@ def default_async_http_client(*, verify: ssl.SSLContext | None = None) -> httpx.
     from .aio import AsyncClockedTransport
     from .settings import proxy_mounts
 
-    return httpx.AsyncClient(
+    return _AsyncClient(
         transport=AsyncClockedTransport(ssl_context=verify),
         mounts=proxy_mounts(lambda proxy: AsyncClockedTransport(ssl_context=verify, proxy=proxy)),
-        headers=_headers(),
-        cookies=_no_cookies(),
+        headers=own_headers(),
         timeout=None,
     )
