@@ -435,8 +435,9 @@ class Http:
         await self.bury()
         exchange.begin()
         given = await clocked(exchange, _given_headers(settings), idle=False)
-        if not self.owned:
-            exchange.entrust()
+        if self.owned:
+            return calls.own_request(settings, action, given)
+        exchange.entrust()
         anew = partial(time_outs, settings.timeout, exchange, self.client)
         timeouts = anew()
         request = self.client.build_request(
@@ -446,9 +447,8 @@ class Http:
             content=action.body,
             extensions={"timeout": timeouts},
         )
-        if not self.owned:  # ours adds nothing of a caller's
-            calls.strip_foreign(settings, action.url, request, action.headers)
-            request.extensions["trace"] = atracer(exchange, timeouts, anew)
+        calls.strip_foreign(settings, action.url, request, action.headers)
+        request.extensions["trace"] = atracer(exchange, timeouts, anew)
         return request
 
     async def send(self, settings: Settings, exchange: Exchange, request: httpx.Request) -> httpx.Response:
