@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import ssl
 from functools import lru_cache
-from http.cookiejar import CookieJar, DefaultCookiePolicy
+from typing import Any
 
 import httpx
 
@@ -23,35 +23,35 @@ def own_headers() -> dict[str, str]:
     return {"connection": "keep-alive", "user-agent": f"streamflow-client/{__version__}"}
 
 
-class _NoCookies(httpx.Cookies):
+class _GivenCookies(httpx.Cookies):
     """One client serves many callers: what a server sets for one must not go out with another's call."""
-
-    def __init__(self) -> None:
-        super().__init__(CookieJar(DefaultCookiePolicy(allowed_domains=())))
 
     def extract_cookies(self, response: httpx.Response) -> None:
         """None are looked for: that cost as much as all else that httpx does with the head of a response."""
 
 
-_NO_COOKIES = _NoCookies()
-
-
 class _Cookieless:
+    """An httpx client that keeps nothing but what it is given."""
+
+    def __init__(self, **options: Any) -> None:
+        self._given_cookies = _GivenCookies()
+        super().__init__(**options)
+
     @property
     def cookies(self) -> httpx.Cookies:
-        return _NO_COOKIES
+        return self._given_cookies
 
     @cookies.setter
-    def cookies(self, cookies: object) -> None:
-        raise AttributeError("this client keeps no cookies: give a call's own as its `Cookie` header")
+    def cookies(self, cookies: Any) -> None:
+        self._given_cookies = _GivenCookies(cookies)
 
 
 class _Client(_Cookieless, httpx.Client):
-    """httpx's, without cookies."""
+    pass
 
 
 class _AsyncClient(_Cookieless, httpx.AsyncClient):
-    """The same for asynchronous calls."""
+    pass
 
 
 def direct_http_client() -> httpx.Client:
