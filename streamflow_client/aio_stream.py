@@ -434,7 +434,8 @@ class Http:
         self.check_loop()
         await self.bury()
         exchange.begin()
-        given = await clocked(exchange, _given_headers(settings), idle=False)
+        source = settings.headers
+        given = await clocked(exchange, _asked(source), idle=False) if callable(source) else source
         if self.owned:
             return calls.own_request(settings, action, given)
         exchange.entrust()
@@ -520,8 +521,8 @@ class Http:
             await self.bury()
 
 
-async def _given_headers(settings: Settings) -> Headers | None:
-    given = settings.headers() if callable(settings.headers) else settings.headers
+async def _asked(source: Callable[[], Any]) -> Headers | None:
+    given = source()
     if inspect.isawaitable(given):
         given = await given
     return cast("Headers | None", given)
