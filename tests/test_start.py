@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import ssl
 import sys
 from collections.abc import Callable, Iterator
@@ -12,10 +13,15 @@ from typing import Any
 import httpx
 import pytest
 
-from streamflow_client import AsyncClient, Client
+from generated_modules import forget, loaded
+from streamflow_client import AsyncClient, Catalog, Client, FlowSpec, generated
 from streamflow_client.call import Open
 from streamflow_client.calls import make_settings, own_request
+from streamflow_client.found import FlowTypes
 from streamflow_client.options import Retry
+from streamflow_client.schema import runtime
+from streamflow_client.schema.source.annotations import read_form as read_really
+from streamflow_client.schema.source.module import FlowSchemas, module_source
 from streamflow_client.transport.defaults import default_http_client
 
 
@@ -105,3 +111,66 @@ def test_clients_of_ours_keep_no_cookies_but_those_they_are_given() -> None:
         client.cookies.extract_cookies(response)
         assert request(client).headers["cookie"] == "e=f"
         assert "cookie" not in request(another).headers
+
+
+FLOWS = 100
+
+
+def schemas_of(spec: FlowSpec) -> FlowSchemas:
+    types = FlowTypes.read(spec)
+    return FlowSchemas(spec.name, "", types.input, types.chunk, types.output)
+
+
+def hundred_flows() -> bytes:
+    dish = {"type": "object", "properties": {"name": {"type": "string"}}, "required": ["name"]}
+    menu = {"type": "object", "properties": {"dishes": {"type": "array", "items": dish}}}
+    found = {
+        f"/flow/flow{n}": {
+            "key": f"/flow/flow{n}",
+            "name": f"flow{n}",
+            "inputSchema": menu,
+            "outputSchema": menu,
+        }
+        for n in range(FLOWS)
+    }
+    return json.dumps(found).encode()
+
+
+def test_types_are_made_for_the_flows_that_are_used_and_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    made: list[str] = []
+
+    def build(types: Any, *, role: Any, name: str) -> Any:
+        made.append(name)
+        return build_really(types, role=role, name=name)
+
+    build_really = runtime.build
+    monkeypatch.setattr(runtime, "build", build)
+    with Client("http://localhost:9", catalog=Catalog.parse(hundred_flows(), source="test")) as client:
+        assert len(list(client.flows)) == FLOWS
+        assert repr(client.flows)
+        assert "flow7" in dir(client.flows)
+        assert made == []
+        for _ in range(2):
+            assert client.flows.flow7.spec.name == "flow7"
+            assert made == ["Flow7Input", "Flow7Output"]
+
+
+def test_a_generated_module_reads_the_annotations_of_the_flow_that_is_used(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    read: list[str] = []
+
+    def read_form(form: Any, base: type) -> Any:
+        read.append(getattr(form, "__name__", str(form)))
+        return read_really(form, base)
+
+    monkeypatch.setattr(generated, "read_form", read_form)
+    catalog = Catalog.parse(hundred_flows(), source="test")
+    module = loaded(module_source([schemas_of(spec) for spec in catalog.values()]))
+    try:
+        flows = module.Flows(Client("http://localhost:9"))
+        assert read == []
+        assert flows.flow7.definition is module.FLOW7
+        assert set(read) == {"Flow7Input", "Flow7Output"}
+    finally:
+        forget(module)
