@@ -437,9 +437,11 @@ class Http:
         self.check_loop()
         await self.bury()
         exchange.begin()
-        given = await clocked(exchange, _given_headers(settings), idle=False)
-        if not self.owned:
-            exchange.entrust()
+        source = settings.headers
+        given = await clocked(exchange, _asked(source), idle=False) if callable(source) else source
+        if self.owned:
+            return calls.own_request(settings, action, given)
+        exchange.entrust()
         anew = partial(time_outs, settings.timeout, exchange, self.client)
         timeouts = anew()
         request = self.client.build_request(
@@ -449,9 +451,8 @@ class Http:
             content=action.body,
             extensions={"timeout": timeouts},
         )
-        if not self.owned:  # ours adds nothing of a caller's
-            calls.strip_foreign(settings, action.url, request, action.headers)
-            request.extensions["trace"] = atracer(exchange, timeouts, anew)
+        calls.strip_foreign(settings, action.url, request, action.headers)
+        request.extensions["trace"] = atracer(exchange, timeouts, anew)
         return request
 
     async def send(self, settings: Settings, exchange: Exchange, request: httpx.Request) -> httpx.Response:
@@ -540,8 +541,8 @@ def _teller_of_loops() -> Callable[[], object]:
     return teller
 
 
-async def _given_headers(settings: Settings) -> Headers | None:
-    given = settings.headers() if callable(settings.headers) else settings.headers
+async def _asked(source: Callable[[], Any]) -> Headers | None:
+    given = source()
     if inspect.isawaitable(given):
         given = await given
     return cast("Headers | None", given)

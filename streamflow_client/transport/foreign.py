@@ -15,7 +15,6 @@ from time import monotonic
 from typing import Any, TypeVar
 
 import httpx
-from anyio import CancelScope, current_time
 
 from ..options import Timeout
 from .exchange import Exchange
@@ -112,6 +111,8 @@ def atracer(
         if event == "connection.connect_tcp.complete":
             stream = info.get("return_value")
         elif event == "connection.start_tls.failed" and stream is not None:
+            from anyio import CancelScope
+
             with CancelScope(shield=True), suppress(Exception):
                 await stream.aclose()
 
@@ -141,6 +142,7 @@ async def clocked(exchange: Exchange, awaitable: Awaitable[T], *, idle: bool) ->
     Raises:
         TimeoutError: and `exchange.timed_out` is set; `NotIdle` where `idle` was not to count.
     """
+    from anyio import CancelScope, current_time
 
     def look() -> None:
         left = exchange.seconds_left(idle=idle)
