@@ -64,7 +64,7 @@ from .sync import Client, DiscoveredFlow, Flow, Flows, GeneratedFlow
 from .sync_stream import FlowStream
 from .ticket import Ticket
 from .timeline import Attempt, Timeline
-from .transport.defaults import default_async_http_client, default_http_client
+from .transport.defaults import aiohttp_http_client, default_async_http_client, default_http_client
 
 __version__ = "0.1.0"
 
@@ -124,6 +124,7 @@ __all__ = [
     "UnimplementedError",
     "UnknownError",
     "UnknownFlowError",
+    "aiohttp_http_client",
     "default_async_http_client",
     "default_http_client",
 ]

@@ -7,6 +7,7 @@ From the headers on, that is as good as our transport.
 
 from __future__ import annotations
 
+import asyncio
 import threading
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
@@ -202,3 +203,43 @@ class Watch:
         with self._exchange.lock:
             if not self._done:
                 self._exchange.expire()
+
+
+class AsyncWatch:
+    """The same for asyncio: one timer, set anew only when it fires or when there is less time than it thought.
+
+    So a read costs nothing, whatever clocks there are. Everything here runs in the event loop.
+    """
+
+    def __init__(self, exchange: Exchange) -> None:
+        self._exchange = exchange
+        self._loop = asyncio.get_running_loop()
+        self._timer: asyncio.TimerHandle | None = None
+        exchange.on_hurry = self._look
+        self._look()
+
+    def stop(self) -> None:
+        self._exchange.on_hurry = None
+        if self._timer is not None:
+            self._timer.cancel()
+
+    def _look(self) -> None:
+        """Where no clock runs now, one may later: then there is suddenly less time, and that is told."""
+        left = self._exchange.seconds_left()
+        if left is None:
+            return
+        when = self._loop.time() + left
+        if self._timer is None or when < self._timer.when():
+            if self._timer is not None:
+                self._timer.cancel()
+            self._timer = self._loop.call_at(when, self._fires)
+
+    def _fires(self) -> None:
+        self._timer = None
+        left = self._exchange.seconds_left()
+        if self._exchange.stopped:
+            return
+        if left is not None and left <= 0:
+            self._exchange.expire()
+        else:
+            self._look()

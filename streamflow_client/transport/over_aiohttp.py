@@ -1,0 +1,211 @@
+"""The asynchronous transport over aiohttp, whose parser is C: asyncio only, and an extra.
+
+In: httpx requests. Out: httpx responses, of httpx-aiohttp, whose waits obey the call that runs on them. A
+*passage* is one request on its way: aiohttp's hooks tell it what happens. Out of place here: what a response
+means, what aiohttp's exceptions mean (failures.py), and any private attribute of aiohttp or httpx-aiohttp.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import aclosing
+from contextvars import ContextVar
+from functools import partial
+from typing import Any, cast
+
+import aiohttp
+import httpx
+from httpx_aiohttp import AiohttpTransport
+from yarl import URL
+
+from .exchange import Exchange, running
+from .foreign import AsyncWatch, clocked
+from .settings import REUSE_SECONDS, shared_ssl_context
+
+_BUFFERED = 32 * 1024  # a body that asyncio takes at once; a longer one is held up by a server that does not read
+_READ_SIZE = 256 * 1024  # what asyncio reads at a time; aiohttp stops reading at twice as much that nobody took
+_HEADER_SIZE = 100 * 1024  # of one line, as httpcore takes
+
+_passing: ContextVar[_Passage] = ContextVar("streamflow_passage")
+
+
+class AiohttpClockedTransport(httpx.AsyncBaseTransport):
+    """An httpx transport over aiohttp whose waits obey the call that runs on it.
+
+    Args:
+        ssl_context: for TLS verification and client certificates; the process's shared one if None.
+    """
+
+    def __init__(self, *, ssl_context: ssl.SSLContext | None = None) -> None:
+        self._ssl_context = ssl_context
+        self._inner: dict[str, AiohttpTransport] = {}
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        _check_loop()
+        passage = _Passage(request, running.get())
+        token = _passing.set(passage)
+        try:
+            # so that the loop hears, before one is chosen, which idle connections their server has closed
+            await asyncio.sleep(0)
+            await asyncio.sleep(0)
+            response = await passage.open(self._transport(request.url.scheme))
+        finally:
+            _passing.reset(token)
+        if passage.exchange is not None:
+            response.stream = _Body(response.stream, passage.exchange)
+        return response
+
+    async def aclose(self) -> None:
+        for transport in self._inner.values():
+            await transport.aclose()
+
+    def _transport(self, scheme: str) -> AiohttpTransport:
+        """One for TLS and one without, which needs no certificates: reading them takes a while."""
+        if scheme not in self._inner:
+            context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+            if scheme == "https":
+                context = self._ssl_context or shared_ssl_context()
+            self._inner[scheme] = AiohttpTransport(verify=context, client=partial(_session, context))
+        return self._inner[scheme]
+
+
+def _check_loop() -> None:
+    """Raises: RuntimeError: not asyncio."""
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        raise RuntimeError(
+            "aiohttp runs on asyncio only: on trio, leave http_client out or give default_async_http_client()"
+        ) from None
+
+
+def _session(context: ssl.SSLContext) -> aiohttp.ClientSession:
+    """Set up as our own transport is: no limit, no cookies, the system's resolver, nothing kept but connections."""
+    tracing = aiohttp.TraceConfig()
+    tracing.on_connection_create_start.append(_dials)
+    tracing.on_request_headers_sent.append(_sends)
+    return aiohttp.ClientSession(
+        connector=aiohttp.TCPConnector(
+            limit=0,
+            keepalive_timeout=REUSE_SECONDS,
+            resolver=aiohttp.ThreadedResolver(),
+            use_dns_cache=False,
+            ssl=context,
+        ),
+        cookie_jar=aiohttp.DummyCookieJar(),
+        trace_configs=[tracing],
+        middlewares=[_passes],
+        read_bufsize=_READ_SIZE,
+        max_line_size=_HEADER_SIZE,
+        max_field_size=_HEADER_SIZE,
+    )
+
+
+# --- what aiohttp tells ------------------------------------------------------------------------------
+
+
+async def _passes(request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType) -> aiohttp.ClientResponse:
+    """A middleware: the URL exactly as httpx has it, and the response before anyone reads it."""
+    passage = _passing.get()
+    request.url = URL(passage.url, encoded=True)  # aiohttp would take %2E%2E for a step up
+    response = await handler(request)
+    passage.answered(response)
+    return response
+
+
+async def _dials(*_: object) -> None:
+    _passing.get().dialled = True
+
+
+async def _sends(*_: object) -> None:
+    """Not a byte is written yet, and none is if this raises."""
+    _passing.get().sends()
+
+
+class _Passage:
+    """One request on its way.
+
+    Attributes:
+        exchange: the call that it is for; None where someone uses the HTTP client for himself.
+        dialled: whether its connection is a new one.
+    """
+
+    def __init__(self, request: httpx.Request, exchange: Exchange | None) -> None:
+        self.request = request
+        self.url = str(request.url)
+        self.exchange = exchange
+        self.dialled = False
+
+    async def open(self, transport: AiohttpTransport) -> httpx.Response:
+        """The response, as soon as its headers are there.
+
+        `connect`, `progress` and `total` are watched by whoever sends. `idle` is aiohttp's, which sees each
+        byte of the headers, but only once the request is written and only where httpx was told it.
+        """
+        if self.exchange is None:
+            return await transport.handle_async_request(self.request)
+        self.exchange.bind()
+        counts = "timeout" in self.request.extensions and _is_short(self.request)
+        given = self.request.extensions.get("timeout", {}) if counts else {}
+        self.request.extensions = {**self.request.extensions, "timeout": {"read": given.get("read")}}
+        opening = transport.handle_async_request(self.request)
+        return await (opening if counts else clocked(self.exchange, opening, idle=True))
+
+    def sends(self) -> None:
+        """Raises: httpx.ReadError: the call was stopped meanwhile."""
+        if self.exchange is not None:
+            if self.exchange.stopped:
+                raise httpx.ReadError("stopped")
+            self.exchange.sending(reused=not self.dialled)
+
+    def answered(self, response: aiohttp.ClientResponse) -> None:
+        """From now on a `Watch` has an eye on the clocks, and stopping the call shuts the socket down: until
+        aiohttp takes the connection back, which it does before the body's end is read."""
+        connection = response.connection
+        if self.exchange is None or connection is None:
+            return
+        if connection.protocol is not None:
+            connection.protocol.read_timeout = None
+            connection.protocol.start_timeout()  # which ends the one that runs
+        if connection.transport is not None:
+            sock = connection.transport.get_extra_info("socket")
+            self.exchange.attach(sock)
+            connection.add_callback(partial(self.exchange.detach, sock))
+
+
+def _is_short(request: httpx.Request) -> bool:
+    try:
+        return len(request.content) <= _BUFFERED
+    except httpx.RequestNotRead:  # a request of a caller's auth, streamed
+        return False
+
+
+class _Body(httpx.AsyncByteStream):
+    """A response's body, as long as the call's clocks allow."""
+
+    def __init__(self, inner: Any, exchange: Exchange) -> None:
+        self._inner: httpx.AsyncByteStream = inner
+        self._exchange = exchange
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        exchange, watch = self._exchange, AsyncWatch(self._exchange)
+        try:
+            async with aclosing(cast("AsyncGenerator[bytes]", aiter(self._inner))) as pieces:
+                _check_stopped(exchange)
+                async for data in pieces:
+                    exchange.received(data)
+                    yield data
+                    _check_stopped(exchange)
+        finally:
+            watch.stop()
+
+    async def aclose(self) -> None:
+        await self._inner.aclose()
+
+
+def _check_stopped(exchange: Exchange) -> None:
+    """Raises: httpx.ReadError."""
+    if exchange.stopped:
+        raise httpx.ReadError("stopped")
