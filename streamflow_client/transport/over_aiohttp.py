@@ -9,8 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import ssl
-from collections.abc import AsyncGenerator, AsyncIterator
-from contextlib import aclosing
+from collections.abc import AsyncIterator
 from contextvars import ContextVar
 from functools import partial
 from typing import Any, cast
@@ -53,8 +52,8 @@ class AiohttpClockedTransport(httpx.AsyncBaseTransport):
             response = await passage.open(self._transport(request.url.scheme))
         finally:
             _passing.reset(token)
-        if passage.exchange is not None:
-            response.stream = _Body(response.stream, passage.exchange)
+        if passage.exchange is not None and passage.content is not None:
+            response.stream = _Body(response.stream, passage.content, passage.exchange)
         return response
 
     async def aclose(self) -> None:
@@ -130,13 +129,15 @@ class _Passage:
     Attributes:
         exchange: the call that it is for; None where someone uses the HTTP client for himself.
         dialled: whether its connection is a new one.
+        content: of the response, once that is there.
     """
 
     def __init__(self, request: httpx.Request, exchange: Exchange | None) -> None:
         self.request = request
         self.url = str(request.url)
         self.exchange = exchange
-        self.dialled = False
+        self.dialled: bool = False
+        self.content: aiohttp.StreamReader | None = None
 
     async def open(self, transport: AiohttpTransport) -> httpx.Response:
         """The response, as soon as its headers are there.
@@ -163,6 +164,7 @@ class _Passage:
     def answered(self, response: aiohttp.ClientResponse) -> None:
         """From now on a `Watch` has an eye on the clocks, and stopping the call shuts the socket down: until
         aiohttp takes the connection back, which it does before the body's end is read."""
+        self.content = response.content
         connection = response.connection
         if self.exchange is None or connection is None:
             return
@@ -185,27 +187,42 @@ def _is_short(request: httpx.Request) -> bool:
 class _Body(httpx.AsyncByteStream):
     """A response's body, as long as the call's clocks allow."""
 
-    def __init__(self, inner: Any, exchange: Exchange) -> None:
-        self._inner: httpx.AsyncByteStream = inner
+    def __init__(self, inner: Any, content: aiohttp.StreamReader, exchange: Exchange) -> None:
+        self._inner = inner
+        self._content = content
         self._exchange = exchange
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
         exchange, watch = self._exchange, AsyncWatch(self._exchange)
         try:
-            async with aclosing(cast("AsyncGenerator[bytes]", aiter(self._inner))) as pieces:
-                _check_stopped(exchange)
-                async for data in pieces:
-                    exchange.received(data)
-                    yield data
-                    _check_stopped(exchange)
+            while data := await self._next():
+                exchange.received(data)
+                yield data
         finally:
             watch.stop()
 
     async def aclose(self) -> None:
         await self._inner.aclose()
 
+    async def _next(self) -> bytes:
+        """Raises: httpx.ReadError: the call was stopped."""
+        if self._exchange.stopped:
+            raise httpx.ReadError("stopped")
+        try:
+            return await self._content.readany()
+        except Exception:
+            if data := _rest(self._content):
+                return data
+            raise
 
-def _check_stopped(exchange: Exchange) -> None:
-    """Raises: httpx.ReadError."""
-    if exchange.stopped:
-        raise httpx.ReadError("stopped")
+
+def _rest(content: aiohttp.StreamReader) -> bytes:
+    """What came before the connection broke: aiohttp raises first, and keeps it."""
+    error = content.exception()
+    if error is None:
+        return b""
+    content.set_exception(cast("Exception", None))
+    try:
+        return content.read_nowait()
+    finally:
+        content.set_exception(error)
