@@ -52,8 +52,8 @@ class AiohttpClockedTransport(httpx.AsyncBaseTransport):
             response = await passage.open(self._transport(request.url.scheme))
         finally:
             _passing.reset(token)
-        if passage.exchange is not None and passage.content is not None:
-            response.stream = _Body(response.stream, passage.content, passage.exchange)
+        if passage.exchange is not None and passage.answer is not None:
+            response.stream = _Body(response.stream, passage.answer, passage.exchange)
         return response
 
     async def aclose(self) -> None:
@@ -109,7 +109,10 @@ async def _passes(request: aiohttp.ClientRequest, handler: aiohttp.ClientHandler
     """A middleware: the URL exactly as httpx has it, and the response before anyone reads it."""
     passage = _passing.get()
     request.url = URL(passage.url, encoded=True)  # aiohttp would take %2E%2E for a step up
-    response = await handler(request)
+    try:
+        response = await handler(request)
+    except aiohttp.ClientConnectionError as error:  # aiohttp itself would send a GET once more, untold
+        raise httpx.ReadError(str(error)) from error
     passage.answered(response)
     return response
 
@@ -129,7 +132,7 @@ class _Passage:
     Attributes:
         exchange: the call that it is for; None where someone uses the HTTP client for himself.
         dialled: whether its connection is a new one.
-        content: of the response, once that is there.
+        answer: the response's body, once its headers are there.
     """
 
     def __init__(self, request: httpx.Request, exchange: Exchange | None) -> None:
@@ -137,7 +140,7 @@ class _Passage:
         self.url = str(request.url)
         self.exchange = exchange
         self.dialled: bool = False
-        self.content: aiohttp.StreamReader | None = None
+        self.answer: _Answer | None = None
 
     async def open(self, transport: AiohttpTransport) -> httpx.Response:
         """The response, as soon as its headers are there.
@@ -164,8 +167,8 @@ class _Passage:
     def answered(self, response: aiohttp.ClientResponse) -> None:
         """From now on a `Watch` has an eye on the clocks, and stopping the call shuts the socket down: until
         aiohttp takes the connection back, which it does before the body's end is read."""
-        self.content = response.content
         connection = response.connection
+        self.answer = _Answer(response.content, _ended_by_closing(response))
         if self.exchange is None or connection is None:
             return
         if connection.protocol is not None:
@@ -184,18 +187,70 @@ def _is_short(request: httpx.Request) -> bool:
         return False
 
 
+class _Answer:
+    """What aiohttp received of a body.
+
+    Args:
+        protocol: of the connection, if its end is the body's.
+    """
+
+    def __init__(self, content: aiohttp.StreamReader, protocol: Any) -> None:
+        self._content = content
+        self._protocol = protocol
+
+    async def next(self) -> bytes:
+        """What has come since; nothing at the end.
+
+        Raises:
+            aiohttp.ClientError: the connection broke.
+        """
+        try:
+            data = await self._content.readany()
+        except Exception:
+            if data := self._rest():
+                return data
+            raise
+        if not data and self._protocol is not None and isinstance(self._protocol.exception(), OSError):
+            raise self._protocol.exception()  # a reset, say, which aiohttp takes for the end
+        return data
+
+    def _rest(self) -> bytes:
+        """What came before the connection broke: aiohttp raises first, and keeps it."""
+        error = self._content.exception()
+        if error is None:
+            return b""
+        self._content.set_exception(cast("Exception", None))
+        try:
+            return self._content.read_nowait()
+        finally:
+            self._content.set_exception(error)
+
+
+def _ended_by_closing(response: aiohttp.ClientResponse) -> Any:
+    """The connection's protocol if the body has no other end, as in HTTP/1.0."""
+    if "content-length" in response.headers or "transfer-encoding" in response.headers:
+        return None
+    return response.connection and response.connection.protocol
+
+
 class _Body(httpx.AsyncByteStream):
     """A response's body, as long as the call's clocks allow."""
 
-    def __init__(self, inner: Any, content: aiohttp.StreamReader, exchange: Exchange) -> None:
+    def __init__(self, inner: Any, answer: _Answer, exchange: Exchange) -> None:
         self._inner = inner
-        self._content = content
+        self._answer = answer
         self._exchange = exchange
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
-        exchange, watch = self._exchange, AsyncWatch(self._exchange)
+        """Raises: httpx.ReadError: the call was stopped."""
+        exchange, answer, watch = self._exchange, self._answer, AsyncWatch(self._exchange)
         try:
-            while data := await self._next():
+            while True:
+                if exchange.stopped:
+                    raise httpx.ReadError("stopped")
+                data = await answer.next()
+                if not data:
+                    return
                 exchange.received(data)
                 yield data
         finally:
@@ -203,26 +258,3 @@ class _Body(httpx.AsyncByteStream):
 
     async def aclose(self) -> None:
         await self._inner.aclose()
-
-    async def _next(self) -> bytes:
-        """Raises: httpx.ReadError: the call was stopped."""
-        if self._exchange.stopped:
-            raise httpx.ReadError("stopped")
-        try:
-            return await self._content.readany()
-        except Exception:
-            if data := _rest(self._content):
-                return data
-            raise
-
-
-def _rest(content: aiohttp.StreamReader) -> bytes:
-    """What came before the connection broke: aiohttp raises first, and keeps it."""
-    error = content.exception()
-    if error is None:
-        return b""
-    content.set_exception(cast("Exception", None))
-    try:
-        return content.read_nowait()
-    finally:
-        content.set_exception(error)
