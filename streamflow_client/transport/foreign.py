@@ -206,7 +206,7 @@ class Watch:
 
 
 class AsyncWatch:
-    """The same for asyncio: one timer, set anew only when it fires or when there is less time than it thought.
+    """The same for asyncio: one timer, which is set anew when it fires, not at every byte.
 
     So a read costs nothing, whatever clocks there are. Everything here runs in the event loop.
     """
@@ -215,7 +215,8 @@ class AsyncWatch:
         self._exchange = exchange
         self._loop = asyncio.get_running_loop()
         self._timer: asyncio.TimerHandle | None = None
-        exchange.on_hurry = self._look
+        self._fired = False
+        exchange.on_hurry = self._hurried
         self._look()
 
     def stop(self) -> None:
@@ -223,23 +224,26 @@ class AsyncWatch:
         if self._timer is not None:
             self._timer.cancel()
 
-    def _look(self) -> None:
-        """Where no clock runs now, one may later: then there is suddenly less time, and that is told."""
-        left = self._exchange.seconds_left()
-        if left is None:
-            return
-        when = self._loop.time() + left
-        if self._timer is None or when < self._timer.when():
-            if self._timer is not None:
-                self._timer.cancel()
-            self._timer = self._loop.call_at(when, self._fires)
+    def _hurried(self) -> None:
+        """The caller waits again, or only what follows the end is waited for.
+
+        Of the clocks that ran when the timer was set none ends earlier now. When it fired the caller may have
+        been away: then some did not run.
+        """
+        if self._fired or self._exchange.session.clean:
+            self._fired = False
+            self._look()
 
     def _fires(self) -> None:
-        self._timer = None
+        self._fired = True
         left = self._exchange.seconds_left()
-        if self._exchange.stopped:
-            return
-        if left is not None and left <= 0:
-            self._exchange.expire()
-        else:
+        if left is None or left > 0:
             self._look()
+        elif not self._exchange.stopped:
+            self._exchange.expire()
+
+    def _look(self) -> None:
+        left = self._exchange.seconds_left()
+        if self._timer is not None:
+            self._timer.cancel()
+        self._timer = None if left is None else self._loop.call_later(left, self._fires)

@@ -132,7 +132,7 @@ class _Passage:
     Attributes:
         exchange: the call that it is for; None where someone uses the HTTP client for himself.
         dialled: whether its connection is a new one.
-        answer: the response's body, once its headers are there.
+        answer: aiohttp's response, once its headers are there.
     """
 
     def __init__(self, request: httpx.Request, exchange: Exchange | None) -> None:
@@ -140,7 +140,7 @@ class _Passage:
         self.url = str(request.url)
         self.exchange = exchange
         self.dialled: bool = False
-        self.answer: _Answer | None = None
+        self.answer: aiohttp.ClientResponse | None = None
 
     async def open(self, transport: AiohttpTransport) -> httpx.Response:
         """The response, as soon as its headers are there.
@@ -168,7 +168,7 @@ class _Passage:
         """From now on a `Watch` has an eye on the clocks, and stopping the call shuts the socket down: until
         aiohttp takes the connection back, which it does before the body's end is read."""
         connection = response.connection
-        self.answer = _Answer(response.content, _ended_by_closing(response))
+        self.answer = response
         if self.exchange is None or connection is None:
             return
         if connection.protocol is not None:
@@ -187,74 +187,58 @@ def _is_short(request: httpx.Request) -> bool:
         return False
 
 
-class _Answer:
-    """What aiohttp received of a body.
-
-    Args:
-        protocol: of the connection, if its end is the body's.
-    """
-
-    def __init__(self, content: aiohttp.StreamReader, protocol: Any) -> None:
-        self._content = content
-        self._protocol = protocol
-
-    async def next(self) -> bytes:
-        """What has come since; nothing at the end.
-
-        Raises:
-            aiohttp.ClientError: the connection broke.
-        """
-        try:
-            data = await self._content.readany()
-        except Exception:
-            if data := self._rest():
-                return data
-            raise
-        if not data and self._protocol is not None and isinstance(self._protocol.exception(), OSError):
-            raise self._protocol.exception()  # a reset, say, which aiohttp takes for the end
-        return data
-
-    def _rest(self) -> bytes:
-        """What came before the connection broke: aiohttp raises first, and keeps it."""
-        error = self._content.exception()
-        if error is None:
-            return b""
-        self._content.set_exception(cast("Exception", None))
-        try:
-            return self._content.read_nowait()
-        finally:
-            self._content.set_exception(error)
-
-
-def _ended_by_closing(response: aiohttp.ClientResponse) -> Any:
-    """The connection's protocol if the body has no other end, as in HTTP/1.0."""
-    if "content-length" in response.headers or "transfer-encoding" in response.headers:
-        return None
-    return response.connection and response.connection.protocol
-
-
 class _Body(httpx.AsyncByteStream):
     """A response's body, as long as the call's clocks allow."""
 
-    def __init__(self, inner: Any, answer: _Answer, exchange: Exchange) -> None:
+    def __init__(self, inner: Any, answer: aiohttp.ClientResponse, exchange: Exchange) -> None:
         self._inner = inner
-        self._answer = answer
+        self._content = answer.content
+        self._protocol = _protocol_that_ends(answer)
         self._exchange = exchange
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
-        """Raises: httpx.ReadError: the call was stopped."""
-        exchange, answer, watch = self._exchange, self._answer, AsyncWatch(self._exchange)
+        """Raises: aiohttp.ClientError: the connection broke. httpx.ReadError: the call was stopped."""
+        exchange, content, watch = self._exchange, self._content, AsyncWatch(self._exchange)
         try:
-            while True:
-                if exchange.stopped:
-                    raise httpx.ReadError("stopped")
-                data = await answer.next()
+            while not exchange.stopped:
+                try:
+                    data = await content.readany()
+                except Exception:
+                    data = _left_over(content)
+                    if not data:
+                        raise
                 if not data:
+                    self._check_end()
                     return
-                exchange.received(data)
                 yield data
         finally:
             watch.stop()
+        raise httpx.ReadError("stopped")
+
+    def _check_end(self) -> None:
+        """Raises: OSError: the connection was reset, say, which aiohttp takes for the end."""
+        error = self._protocol and self._protocol.exception()
+        if isinstance(error, OSError):
+            raise error
 
     async def aclose(self) -> None:
         await self._inner.aclose()
+
+
+def _left_over(content: aiohttp.StreamReader) -> bytes:
+    """What came before the connection broke: aiohttp raises first, and keeps it."""
+    error = content.exception()
+    if error is None:
+        return b""
+    content.set_exception(cast("Exception", None))
+    try:
+        return content.read_nowait()
+    finally:
+        content.set_exception(error)
+
+
+def _protocol_that_ends(answer: aiohttp.ClientResponse) -> Any:
+    """What knows how the connection ended, if the body has no other end, as in HTTP/1.0."""
+    if "content-length" in answer.headers or "transfer-encoding" in answer.headers:
+        return None
+    return answer.connection and answer.connection.protocol
