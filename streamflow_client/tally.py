@@ -40,11 +40,12 @@ class Tally:
         self._replayed = crc32(payload, self._replayed)
         return self.to_skip > 0 or self._replayed == self._digest
 
-    def count(self, payload: bytes, waiting: int) -> None:
-        """A new chunk of a stream with an id; `waiting` chunks are not taken yet, this one included."""
-        self.seen += 1
-        self._digest = crc32(payload, self._digest)
-        self._digests.append(self._digest)
+    def count(self, payloads: list[bytes], waiting: int) -> None:
+        """New chunks of a stream with an id; `waiting` chunks are not taken yet, these included."""
+        self.seen += len(payloads)
+        for payload in payloads:
+            self._digest = crc32(payload, self._digest)
+            self._digests.append(self._digest)
         while len(self._digests) > waiting + 1:
             self._digests.popleft()
 
