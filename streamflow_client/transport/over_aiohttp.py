@@ -8,11 +8,13 @@ means, what aiohttp's exceptions mean (failures.py), and any private attribute o
 from __future__ import annotations
 
 import asyncio
+import socket
 import ssl
 from collections.abc import AsyncIterator
 from contextvars import ContextVar
 from functools import partial
 from typing import Any, cast
+from weakref import WeakValueDictionary
 
 import aiohttp
 import httpx
@@ -26,6 +28,9 @@ from .settings import REUSE_SECONDS, shared_ssl_context
 _BUFFERED = 32 * 1024  # a body that asyncio takes at once; a longer one is held up by a server that does not read
 _READ_SIZE = 256 * 1024  # what asyncio reads at a time; aiohttp stops reading at twice as much that nobody took
 _HEADER_SIZE = 100 * 1024  # of one line, as httpcore takes
+
+# By their numbers. uvloop lends no socket that can be shut down; these can, and know when they are closed.
+_sockets: WeakValueDictionary[int, socket.socket] = WeakValueDictionary()
 
 _passing: ContextVar[_Passage] = ContextVar("streamflow_passage")
 
@@ -90,6 +95,7 @@ def _session(context: ssl.SSLContext) -> aiohttp.ClientSession:
             limit=0,
             keepalive_timeout=REUSE_SECONDS,
             resolver=aiohttp.ThreadedResolver(),
+            socket_factory=_make_socket,
             use_dns_cache=False,
             ssl=context,
         ),
@@ -100,6 +106,12 @@ def _session(context: ssl.SSLContext) -> aiohttp.ClientSession:
         max_line_size=_HEADER_SIZE,
         max_field_size=_HEADER_SIZE,
     )
+
+
+def _make_socket(address: aiohttp.AddrInfoType) -> socket.socket:
+    made = socket.socket(*address[:3])
+    _sockets[made.fileno()] = made
+    return made
 
 
 # --- what aiohttp tells ------------------------------------------------------------------------------
@@ -175,7 +187,8 @@ class _Passage:
             connection.protocol.read_timeout = None
             connection.protocol.start_timeout()  # which ends the one that runs
         if connection.transport is not None:
-            sock = connection.transport.get_extra_info("socket")
+            lent = connection.transport.get_extra_info("socket")
+            sock = _sockets.get(lent.fileno(), lent)
             self.exchange.attach(sock)
             connection.add_callback(partial(self.exchange.detach, sock))
 
