@@ -1,8 +1,8 @@
 """A caller's own HTTP client: clocks and cancel as far as its public interfaces reach.
 
 In: requests and responses of a client that is not ours. Out: httpx time-outs and a trace for the request, and
-a `Watch` that shuts the response's socket down when a clock runs out (sync only; async waits are `clocked`).
-From the headers on, that is as good as our transport.
+a watch that shuts the response's socket down when a clock runs out. Where that is out of reach, or on trio, each
+async wait is `clocked`. From the headers on, that is as good as our transport.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from typing import Any, TypeVar
 
 import httpx
 from anyio import CancelScope, current_time
+from anyio.lowlevel import current_token
 
 from ..options import Timeout
 from .exchange import Exchange
@@ -124,7 +125,8 @@ def response_socket(response: Any) -> Any:
     if response.extensions.get("http_version") == b"HTTP/2":
         return None
     stream = response.extensions.get("network_stream")
-    return None if stream is None else stream.get_extra_info("socket")
+    sock = None if stream is None else stream.get_extra_info("socket")
+    return None if type(sock).__module__.startswith("uvloop") else sock  # which cannot be shut down
 
 
 class NotIdle(TimeoutError):
@@ -134,13 +136,15 @@ class NotIdle(TimeoutError):
 async def clocked(exchange: Exchange, awaitable: Awaitable[T], *, idle: bool) -> T:
     """Await a caller's own client, but no longer than the clocks allow.
 
-    Not `idle` where bytes may come in that nobody tells us of: then httpx's own time-out counts them.
+    Not `idle` where bytes may come in that nobody tells us of: then httpx's own time-out counts them. A read of
+    a body, which is `idle`, is also ended by stopping the call where no socket of it can be reached.
 
     The client's own time-outs come first where they can, for cancelling it may cost it a connection
     (httpcore issue 1093): hence the margin.
 
     Raises:
         TimeoutError: and `exchange.timed_out` is set; `NotIdle` where `idle` was not to count.
+        ConnectionError: the call was stopped.
     """
 
     def look() -> None:
@@ -148,15 +152,44 @@ async def clocked(exchange: Exchange, awaitable: Awaitable[T], *, idle: bool) ->
         scope.deadline = inf if left is None else current_time() + left + _MARGIN
 
     scope = CancelScope()
+    alarm = _Alarm(scope) if idle and not exchange.reachable else None
     look()
     exchange.on_hurry = look  # a connection is there, say, so that another clock counts
     try:
         with scope:
+            if alarm is not None:
+                exchange.attach(alarm)
             return await awaitable
     finally:
         exchange.on_hurry = None
+        if alarm is not None:
+            exchange.detach(alarm)
+    if alarm is not None and exchange.stopped:
+        raise ConnectionError("the call was stopped")
     exchange.timed_out = True
     raise TimeoutError if idle else NotIdle
+
+
+class _Alarm:
+    """In place of a socket: shutting it down, from any thread, cancels a scope."""
+
+    def __init__(self, scope: CancelScope) -> None:
+        loop = event_loop()
+        self._soon = loop.call_soon_threadsafe if is_asyncio(loop) else loop.run_sync_soon
+        self._scope = scope
+
+    def shutdown(self, _: int) -> None:
+        self._soon(self._scope.cancel)
+
+
+def event_loop() -> Any:
+    """What runs here: asyncio's event loop, or trio's token."""
+    token = current_token()
+    return getattr(token, "native_token", token)  # anyio 4.11 wraps it
+
+
+def is_asyncio(loop: Any) -> bool:
+    return isinstance(loop, asyncio.AbstractEventLoop)
 
 
 def attach(exchange: Exchange, response: Any) -> bool:
@@ -165,6 +198,11 @@ def attach(exchange: Exchange, response: Any) -> bool:
     if sock is not None:
         exchange.attach(sock)
     return sock is not None
+
+
+def watch(exchange: Exchange, response: Any) -> AsyncWatch | None:
+    """Let `cancel()` reach a response's socket, and on asyncio the clocks. None: each read must be `clocked`."""
+    return AsyncWatch(exchange) if attach(exchange, response) and is_asyncio(event_loop()) else None
 
 
 class Watch:

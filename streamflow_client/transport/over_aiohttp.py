@@ -22,7 +22,7 @@ from httpx_aiohttp import AiohttpTransport
 from yarl import URL
 
 from .exchange import Exchange, running
-from .foreign import AsyncWatch, clocked
+from .foreign import AsyncWatch, clocked, event_loop, is_asyncio
 from .settings import REUSE_SECONDS, shared_ssl_context
 
 _BUFFERED = 32 * 1024  # a body that asyncio takes at once; a longer one is held up by a server that does not read
@@ -77,12 +77,10 @@ class AiohttpClockedTransport(httpx.AsyncBaseTransport):
 
 def _check_loop() -> None:
     """Raises: RuntimeError: not asyncio."""
-    try:
-        asyncio.get_running_loop()
-    except RuntimeError:
+    if not is_asyncio(event_loop()):
         raise RuntimeError(
             "aiohttp runs on asyncio only: on trio, leave http_client out or give default_async_http_client()"
-        ) from None
+        )
 
 
 def _session(context: ssl.SSLContext) -> aiohttp.ClientSession:
