@@ -85,8 +85,8 @@ class Cell:
 
 
 EVERY_CELL = [
-    Cell(name, *client, *where)
-    for name, client, *where in product(SCENARIOS, CLIENTS, TRANSPORTS, KINDS, MODES)
+    Cell(name, *client, transport, kind, mode)
+    for name, client, transport, kind, mode in product(SCENARIOS, CLIENTS, TRANSPORTS, KINDS, MODES)
 ]
 CELLS = [cell for cell in EVERY_CELL if cell.transport in cell.scenario.only]
 IMPOSSIBLE = [cell for cell in EVERY_CELL if cell.transport not in cell.scenario.only]

@@ -81,8 +81,8 @@ def default_async_http_client(*, verify: ssl.SSLContext | None = None) -> httpx.
 def aiohttp_http_client(*, verify: ssl.SSLContext | None = None) -> httpx.AsyncClient:
     """A client for `AsyncClient` on asyncio that parses with aiohttp, in C: less CPU for each chunk.
 
-    Set up as `default_async_http_client` is; clocks and `cancel()` work as with it. Where the environment names
-    a proxy, that one's transport carries what goes through it. Give it as `http_client=`, and close it yourself:
+    Set up as `default_async_http_client` is; clocks and `cancel()` work as with it. Where the environment
+    names a proxy, that one's transport carries what goes through it. Close it yourself:
 
         async with aiohttp_http_client() as http, AsyncClient(url, http_client=http) as client: ...
 

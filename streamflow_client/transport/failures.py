@@ -1,4 +1,4 @@
-"""What the exceptions of httpx, httpx2, httpcore and aiohttp mean to a session. The only place that knows them.
+"""What the exceptions of httpx, httpx2, httpcore and aiohttp mean to a session. Only known here.
 
 In: an exception that a request or a read raised. Out: an event for the session, or the exception itself
 where it is not about the network. The first three name their exceptions alike, so they are told by name, and

@@ -1,8 +1,8 @@
 """A caller's own HTTP client: clocks and cancel as far as its public interfaces reach.
 
 In: requests and responses of a client that is not ours. Out: httpx time-outs and a trace for the request, and
-a watch that shuts the response's socket down when a clock runs out. Where that is out of reach, or on trio, each
-async wait is `clocked`. From the headers on, that is as good as our transport.
+a watch that shuts the response's socket down when a clock runs out. Where no socket can be reached, or on
+trio, each async wait is `clocked`. From the headers on, that is as good as our transport.
 """
 
 from __future__ import annotations
@@ -136,8 +136,8 @@ class NotIdle(TimeoutError):
 async def clocked(exchange: Exchange, awaitable: Awaitable[T], *, idle: bool) -> T:
     """Await a caller's own client, but no longer than the clocks allow.
 
-    Not `idle` where bytes may come in that nobody tells us of: then httpx's own time-out counts them. A read of
-    a body, which is `idle`, is also ended by stopping the call where no socket of it can be reached.
+    Not `idle` where bytes may come in that nobody tells us of: then httpx's own time-out counts them. A read
+    of a body, which is `idle`, is also ended by stopping the call where no socket of it can be reached.
 
     The client's own time-outs come first where they can, for cancelling it may cost it a connection
     (httpcore issue 1093): hence the margin.
@@ -189,6 +189,7 @@ def event_loop() -> Any:
 
 
 def is_asyncio(loop: Any) -> bool:
+    """Whether it is asyncio's, or one like it."""
     return isinstance(loop, asyncio.AbstractEventLoop)
 
 
@@ -201,7 +202,7 @@ def attach(exchange: Exchange, response: Any) -> bool:
 
 
 def watch(exchange: Exchange, response: Any) -> AsyncWatch | None:
-    """Let `cancel()` reach a response's socket, and on asyncio the clocks. None: each read must be `clocked`."""
+    """Let `cancel()` reach a response's socket, and on asyncio the clocks; else its reads are `clocked`."""
     return AsyncWatch(exchange) if attach(exchange, response) and is_asyncio(event_loop()) else None
 
 

@@ -25,8 +25,13 @@ from .exchange import Exchange, running
 from .foreign import AsyncWatch, clocked, event_loop, is_asyncio
 from .settings import REUSE_SECONDS, shared_ssl_context
 
-_BUFFERED = 32 * 1024  # a body that asyncio takes at once; a longer one is held up by a server that does not read
-_READ_SIZE = 256 * 1024  # what asyncio reads at a time; aiohttp stops reading at twice as much that nobody took
+_BUFFERED = (
+    32 * 1024
+)  # a body that asyncio takes at once; a longer one is held up by a server that does not read
+_PIECE = 256 * 1024  # of what is sent
+_READ_SIZE = (
+    256 * 1024
+)  # what asyncio reads at a time; aiohttp stops reading at twice as much that nobody took
 _HEADER_SIZE = 100 * 1024  # of one line, as httpcore takes
 
 # By their numbers. uvloop lends no socket that can be shut down; these can, and know when they are closed.
@@ -84,7 +89,7 @@ def _check_loop() -> None:
 
 
 def _session(context: ssl.SSLContext) -> aiohttp.ClientSession:
-    """Set up as our own transport is: no limit, no cookies, the system's resolver, nothing kept but connections."""
+    """Set up as our own transport is: no limit, the system's resolver, nothing kept but connections."""
     tracing = aiohttp.TraceConfig()
     tracing.on_connection_create_start.append(_dials)
     tracing.on_request_headers_sent.append(_sends)
@@ -106,7 +111,7 @@ def _session(context: ssl.SSLContext) -> aiohttp.ClientSession:
     )
 
 
-def _make_socket(address: aiohttp.AddrInfoType) -> socket.socket:
+def _make_socket(address: Any) -> socket.socket:
     made = socket.socket(*address[:3])
     _sockets[made.fileno()] = made
     return made
@@ -115,14 +120,18 @@ def _make_socket(address: aiohttp.AddrInfoType) -> socket.socket:
 # --- what aiohttp tells ------------------------------------------------------------------------------
 
 
-async def _passes(request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType) -> aiohttp.ClientResponse:
+async def _passes(
+    request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType
+) -> aiohttp.ClientResponse:
     """A middleware: the URL exactly as httpx has it, and the response before anyone reads it."""
     passage = _passing.get()
     request.url = URL(passage.url, encoded=True)  # aiohttp would take %2E%2E for a step up
     try:
         response = await handler(request)
-    except aiohttp.ClientConnectionError as error:  # aiohttp itself would send a GET once more, untold
-        raise httpx.ReadError(str(error)) from error
+    except aiohttp.ClientConnectorError as error:
+        raise httpx.ConnectError(str(error)) from error
+    except (aiohttp.ClientOSError, aiohttp.ServerDisconnectedError) as error:
+        raise httpx.ReadError(str(error)) from error  # else aiohttp would send a GET once more, untold
     passage.answered(response)
     return response
 
@@ -158,13 +167,15 @@ class _Passage:
         `connect`, `progress` and `total` are watched by whoever sends. `idle` is aiohttp's, which sees each
         byte of the headers, but only once the request is written and only where httpx was told it.
         """
+        short = _is_short(self.request)
+        request = self.request if short else _in_pieces(self.request)
         if self.exchange is None:
-            return await transport.handle_async_request(self.request)
+            return await transport.handle_async_request(request)
         self.exchange.bind()
-        counts = "timeout" in self.request.extensions and _is_short(self.request)
-        given = self.request.extensions.get("timeout", {}) if counts else {}
-        self.request.extensions = {**self.request.extensions, "timeout": {"read": given.get("read")}}
-        opening = transport.handle_async_request(self.request)
+        given = request.extensions.get("timeout", {})
+        counts = short and "read" in given
+        request.extensions = {**request.extensions, "timeout": {"read": given["read"]} if counts else {}}
+        opening = transport.handle_async_request(request)
         return await (opening if counts else clocked(self.exchange, opening, idle=True))
 
     def sends(self) -> None:
@@ -196,6 +207,27 @@ def _is_short(request: httpx.Request) -> bool:
         return len(request.content) <= _BUFFERED
     except httpx.RequestNotRead:  # a request of a caller's auth, streamed
         return False
+
+
+def _in_pieces(request: httpx.Request) -> httpx.Request:
+    """aiohttp warns of a body above 1 MiB that is given whole."""
+    try:
+        stream = _Pieces(request.content)
+    except httpx.RequestNotRead:
+        return request
+    extensions = request.extensions
+    return httpx.Request(
+        request.method, request.url, headers=request.headers, stream=stream, extensions=extensions
+    )
+
+
+class _Pieces(httpx.AsyncByteStream):
+    def __init__(self, content: bytes) -> None:
+        self._content = content
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        for start in range(0, len(self._content), _PIECE):
+            yield self._content[start : start + _PIECE]
 
 
 class _Body(httpx.AsyncByteStream):
