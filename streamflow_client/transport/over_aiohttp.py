@@ -50,9 +50,10 @@ class AiohttpClockedTransport(httpx.AsyncBaseTransport):
     def __init__(self, *, ssl_context: ssl.SSLContext | None = None) -> None:
         self._ssl_context = ssl_context
         self._inner: dict[str, AiohttpTransport] = {}
+        self._loop: Any = None
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-        _check_loop()
+        self._check_loop()
         passage = _Passage(request, running.get())
         token = _passing.set(passage)
         try:
@@ -70,6 +71,18 @@ class AiohttpClockedTransport(httpx.AsyncBaseTransport):
         for transport in self._inner.values():
             await transport.aclose()
 
+    def _check_loop(self) -> None:
+        """Raises: RuntimeError: not asyncio, or not the loop that has the connections."""
+        loop = event_loop()
+        if not is_asyncio(loop):
+            raise RuntimeError(
+                "aiohttp runs on asyncio only; on trio leave http_client out, or give "
+                "default_async_http_client()"
+            )
+        self._loop = self._loop or loop
+        if loop is not self._loop:
+            raise RuntimeError("this HTTP client belongs to another event loop; make one for each loop")
+
     def _transport(self, scheme: str) -> AiohttpTransport:
         """One for TLS and one without, which needs no certificates: reading them takes a while."""
         if scheme not in self._inner:
@@ -78,14 +91,6 @@ class AiohttpClockedTransport(httpx.AsyncBaseTransport):
                 context = self._ssl_context or shared_ssl_context()
             self._inner[scheme] = AiohttpTransport(verify=context, client=partial(_session, context))
         return self._inner[scheme]
-
-
-def _check_loop() -> None:
-    """Raises: RuntimeError: not asyncio."""
-    if not is_asyncio(event_loop()):
-        raise RuntimeError(
-            "aiohttp runs on asyncio only: on trio, leave http_client out or give default_async_http_client()"
-        )
 
 
 def _session(context: ssl.SSLContext) -> aiohttp.ClientSession:
@@ -260,7 +265,7 @@ class _Body(httpx.AsyncByteStream):
 
     def _check_end(self) -> None:
         """Raises: OSError: the connection was reset, say, which aiohttp takes for the end."""
-        error = self._protocol and self._protocol.exception()
+        error = None if self._protocol is None else self._protocol.exception()
         if isinstance(error, OSError):
             raise error
 
@@ -284,4 +289,4 @@ def _protocol_that_ends(answer: aiohttp.ClientResponse) -> Any:
     """What knows how the connection ended, if the body has no other end, as in HTTP/1.0."""
     if "content-length" in answer.headers or "transfer-encoding" in answer.headers:
         return None
-    return answer.connection and answer.connection.protocol
+    return None if answer.connection is None else answer.connection.protocol
