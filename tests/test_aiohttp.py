@@ -159,14 +159,16 @@ async def test_a_connection_that_was_idle_too_long_is_not_used_again(
     assert stub.connections.accepted == 2
 
 
-async def test_a_connection_that_its_server_closes_while_the_loop_is_busy_is_not_used_again(
-    stub: StubServer,
-) -> None:
-    stub.script("echo", faults.close_idle_after(0.0))
-    async with aiohttp_http_client() as http, AsyncClient(stub.url, http_client=http, retry=None) as client:
-        assert await client.flow("echo")(1) == 1
-        stub.wait_until(lambda: stub.connections.open == 0)  # the loop stands still
-        assert await client.flow("echo")(1) == 1
+@pytest.mark.parametrize("tls", [False, True], ids=["plain", "TLS"])
+async def test_a_connection_that_its_server_closes_while_the_loop_is_busy_is_not_used_again(tls: bool) -> None:
+    with StubServer(tls=tls) as stub:
+        stub.flow(echo)
+        stub.script("echo", faults.close_idle_after(0.1))
+        async with aiohttp_http_client(verify=stub.client_ssl_context()) as http:
+            client = AsyncClient(stub.url, http_client=http, retry=None)
+            assert await client.flow("echo")(1) == 1
+            stub.wait_until(lambda: stub.connections.open == 0)  # the loop stands still
+            assert await client.flow("echo")(1) == 1
 
 
 async def test_proxies_of_the_environment_are_used(stub: StubServer, monkeypatch: pytest.MonkeyPatch) -> None:
