@@ -67,7 +67,7 @@ if typing.TYPE_CHECKING:
     from .sync_stream import FlowStream
     from .ticket import Ticket
     from .timeline import Attempt, Timeline
-    from .transport.defaults import default_async_http_client, default_http_client
+    from .transport.defaults import aiohttp_http_client, default_async_http_client, default_http_client
 
 __version__ = "0.1.0"
 
@@ -127,6 +127,7 @@ __all__ = [
     "UnimplementedError",
     "UnknownError",
     "UnknownFlowError",
+    "aiohttp_http_client",
     "default_async_http_client",
     "default_http_client",
 ]
@@ -156,6 +157,7 @@ _HOMES = {
     "Ticket": "ticket",
     "Timeline": "timeline",
     "Timeout": "options",
+    "aiohttp_http_client": "transport.defaults",
     "default_async_http_client": "transport.defaults",
     "default_http_client": "transport.defaults",
 }  # and all others are errors

@@ -36,7 +36,8 @@ from .ticket import Ticket
 from .transport.defaults import default_async_http_client
 from .transport.exchange import Exchange, running
 from .transport.failures import report
-from .transport.foreign import atracer, attach, check_time, clocked, time_outs
+from .transport.foreign import check_time, time_outs
+from .transport.foreign_aio import AsyncWatch, atracer, clocked, watch
 from .transport.stopping import sheltered, stoppable
 from .wire.codec import UNSET
 
@@ -74,6 +75,7 @@ class AsyncFlowStream(Generic[ChunkT, OutputT]):
         self._exchange = Exchange(session)
         self._response: httpx.Response | None = None
         self._body: AsyncIterator[bytes] | None = None
+        self._watch: AsyncWatch | None = None  # of a caller's own client, where one will do
         self._told = False
 
     # --- what is known so far -----------------------------------------------------------------------
@@ -333,12 +335,12 @@ class AsyncFlowStream(Generic[ChunkT, OutputT]):
         with self._exchange.lock:
             session.head(response.status_code, response.reason_phrase, response.headers, monotonic())
         if not self._exchange.bound:
-            attach(self._exchange, response)
+            self._watch = watch(self._exchange, response)
 
     async def _read(self, session: Session[ChunkT, OutputT]) -> None:
         assert self._body is not None
         try:
-            data = await self._http.read(self._exchange, self._body)
+            data = await self._http.read(self._exchange, self._body, self._watch)
         except Exception as error:  # noqa: BLE001 - `report` raises again what is not the network's
             report(error, self._exchange)
             return
@@ -377,6 +379,9 @@ class AsyncFlowStream(Generic[ChunkT, OutputT]):
                 fails = self._exchange.sever()
                 raise
             finally:
+                if self._watch is not None:
+                    self._watch.stop()
+                    self._watch = None
                 self._exchange.detach()
                 await self._http.let_go(body, response, fails)
 
@@ -384,7 +389,7 @@ class AsyncFlowStream(Generic[ChunkT, OutputT]):
         """What little follows the terminal frame. False: too late or cut off, not to be used again."""
         self._exchange.begin_draining()
         try:
-            while await self._http.read(self._exchange, body) is not None:
+            while await self._http.read(self._exchange, body, self._watch) is not None:
                 pass
         except Exception:  # noqa: BLE001 - whatever it was, the connection is not used again
             return False
@@ -475,10 +480,12 @@ class Http:
             raise ConnectionError("the call was stopped")
         return response
 
-    async def read(self, exchange: Exchange, body: AsyncIterator[bytes]) -> bytes | None:
-        """The next bytes of a body; None at its end."""
+    async def read(
+        self, exchange: Exchange, body: AsyncIterator[bytes], watch: AsyncWatch | None
+    ) -> bytes | None:
+        """The next bytes of a body; None at its end. What no one watches is `clocked`."""
         reading = anext(body, None)
-        return await (reading if exchange.bound else clocked(exchange, reading, idle=True))
+        return await (reading if exchange.bound or watch else clocked(exchange, reading, idle=True))
 
     @asynccontextmanager
     async def searching(self, seconds: float | None) -> AsyncGenerator[bool]:

@@ -109,3 +109,29 @@ def default_async_http_client(*, verify: ssl.SSLContext | None = None) -> httpx.
         headers=own_headers(),
         timeout=None,
     )
+
+
+def aiohttp_http_client(*, verify: ssl.SSLContext | None = None) -> httpx.AsyncClient:
+    """A client for `AsyncClient` on asyncio that parses with aiohttp, in C: less CPU for each chunk.
+
+    Set up as `default_async_http_client` is; clocks and `cancel()` work as with it. Where the environment
+    names a proxy, that one's transport carries what goes through it. Close it yourself:
+
+        async with aiohttp_http_client() as http, AsyncClient(url, http_client=http) as client: ...
+
+    Raises:
+        ImportError: the extra is not installed.
+    """
+    try:
+        from .over_aiohttp import AiohttpClockedTransport
+    except ImportError as error:
+        raise ImportError("this needs aiohttp: pip install 'streamflow-client[aiohttp]'") from error
+    from .aio import AsyncClockedTransport
+    from .settings import proxy_mounts
+
+    return _AsyncClient(
+        transport=AiohttpClockedTransport(ssl_context=verify),
+        mounts=proxy_mounts(lambda proxy: AsyncClockedTransport(ssl_context=verify, proxy=proxy)),
+        headers=own_headers(),
+        timeout=None,
+    )
