@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import inspect
 import socket
+import sys
 import warnings
 from collections import deque
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
@@ -27,7 +28,7 @@ from anyio.lowlevel import current_token
 from typing_extensions import TypeVar
 
 from . import calls
-from .call import Action, Done, Failed, Faulty, Open, Wait
+from .call import READ, Done, Failed, Faulty, Open, Wait
 from .calls import Headers, Liveness, Settings
 from .errors import FlowError
 from .session import Session
@@ -35,7 +36,8 @@ from .ticket import Ticket
 from .transport.defaults import default_async_http_client
 from .transport.exchange import Exchange, running
 from .transport.failures import report
-from .transport.foreign import AsyncWatch, atracer, check_time, clocked, time_outs, watch
+from .transport.foreign import check_time, time_outs
+from .transport.foreign_aio import AsyncWatch, atracer, clocked, watch
 from .transport.stopping import sheltered, stoppable
 from .wire.codec import UNSET
 
@@ -298,15 +300,16 @@ class AsyncFlowStream(Generic[ChunkT, OutputT]):
     async def _step(self, session: Session[ChunkT, OutputT]) -> None:
         """Take the one action that the session wants next."""
         with self._exchange.lock:
-            action: Action | None = None if session.settle(monotonic()) else session.step(monotonic())
-        if isinstance(action, Open):
+            action = session.step(monotonic())
+        if action is READ:
+            await self._read(session)
+        elif isinstance(action, Open):
             await self._open(session, action)
         elif isinstance(action, Wait):
             await self._let_go()
             await self._sleep(session, action.seconds)
-        elif action is not None:
-            await self._read(session)
-        calls.write_log(session)
+        if session.notes:
+            calls.write_log(session)
 
     async def _open(self, session: Session[ChunkT, OutputT], action: Open) -> None:
         await self._let_go()
@@ -428,6 +431,7 @@ class Http:
         self.closed: bool = False
         self._searching = AsyncLock()
         self._loop: object = None
+        self._running_loop: Callable[[], object] = current_token
 
     def apart(self) -> Http:
         """Another one for what goes on while this one is closed."""
@@ -438,9 +442,11 @@ class Http:
         self.check_loop()
         await self.bury()
         exchange.begin()
-        given = await clocked(exchange, _given_headers(settings), idle=False)
-        if not self.owned:
-            exchange.entrust()
+        source = settings.headers
+        given = await clocked(exchange, _asked(source), idle=False) if callable(source) else source
+        if self.owned:
+            return calls.own_request(settings, action, given)
+        exchange.entrust()
         anew = partial(time_outs, settings.timeout, exchange, self.client)
         timeouts = anew()
         request = self.client.build_request(
@@ -450,9 +456,8 @@ class Http:
             content=action.body,
             extensions={"timeout": timeouts},
         )
-        if not self.owned:  # ours adds nothing of a caller's
-            calls.strip_foreign(settings, action.url, request, action.headers)
-            request.extensions["trace"] = atracer(exchange, timeouts, anew)
+        calls.strip_foreign(settings, action.url, request, action.headers)
+        request.extensions["trace"] = atracer(exchange, timeouts, anew)
         return request
 
     async def send(self, settings: Settings, exchange: Exchange, request: httpx.Request) -> httpx.Response:
@@ -496,10 +501,15 @@ class Http:
 
     def check_loop(self) -> None:
         """Connections belong to the event loop that made them."""
-        loop = current_token()
         if self._loop is None:
-            self._loop = loop
-        elif self._loop != loop:
+            self._running_loop = _teller_of_loops()
+            self._loop = self._running_loop()
+            return
+        try:
+            same = self._loop == self._running_loop()
+        except RuntimeError:  # none of asyncio's runs
+            same = False
+        if not same:
             raise RuntimeError(
                 "an AsyncClient belongs to one event loop, and this is another; make one client per loop"
             )
@@ -526,8 +536,20 @@ class Http:
             await self.bury()
 
 
-async def _given_headers(settings: Settings) -> Headers | None:
-    given = settings.headers() if callable(settings.headers) else settings.headers
+def _teller_of_loops() -> Callable[[], object]:
+    """What names the running event loop: asyncio's own function, for it is asked at every read, and anyio's
+    costs ten times as much."""
+    asyncio: Any = sys.modules.get("asyncio")
+    try:
+        asyncio.get_running_loop()
+    except (AttributeError, RuntimeError):  # not imported, or not running
+        return current_token
+    teller: Callable[[], object] = asyncio.get_running_loop
+    return teller
+
+
+async def _asked(source: Callable[[], Any]) -> Headers | None:
+    given = source()
     if inspect.isawaitable(given):
         given = await given
     return cast("Headers | None", given)

@@ -160,7 +160,9 @@ async def test_a_connection_that_was_idle_too_long_is_not_used_again(
 
 
 @pytest.mark.parametrize("tls", [False, True], ids=["plain", "TLS"])
-async def test_a_connection_that_its_server_closes_while_the_loop_is_busy_is_not_used_again(tls: bool) -> None:
+async def test_a_connection_that_its_server_closes_while_the_loop_is_busy_is_not_used_again(
+    tls: bool,
+) -> None:
     with StubServer(tls=tls) as stub:
         stub.flow(echo)
         stub.script("echo", faults.close_idle_after(0.1))

@@ -345,6 +345,15 @@ def test_what_came_is_delivered_before_what_is_wrong_behind_it(end: Event) -> No
     assert isinstance(error, ProtocolError)
 
 
+@pytest.mark.parametrize("after", [b"", DONE, chunk(1), b"data: {\n\n"])
+def test_a_comment_counts_whatever_comes_with_it(after: bytes) -> None:
+    driver = Driver(reply(chunk(0) + b": ping\n\n" + after))
+    driver.step()
+    driver.sleep(1)
+    driver.step()
+    assert driver.session.liveness == (101.0, 101.0, 101.0)
+
+
 def test_bytes_may_come_before_those_before_are_taken() -> None:
     """A driver need not ask for a step between two reads."""
     driver = Driver([sent(), head(200), data(many()), data(many(DONE)), eof()])

@@ -16,8 +16,6 @@ from time import monotonic
 from typing import Any
 from weakref import WeakKeyDictionary
 
-import httpcore
-
 from ..session import Session
 
 DRAIN_SECONDS = 0.1  # what may follow the terminal frame is waited for no longer
@@ -88,16 +86,16 @@ class Exchange:
 
     def waits(self, *, drain: bool) -> None:
         """The caller begins to wait for what comes next; to `drain`, for the output only."""
-        with self.lock:
-            self.session.waits(monotonic())
-            if drain:
+        self.session.waits(monotonic())
+        if drain:
+            with self.lock:
                 self.session.drain()
-        self.hurry()
+        if self.on_hurry is not None:
+            self.hurry()
 
     def rests(self) -> None:
         """The caller has what it waited for."""
-        with self.lock:
-            self.session.rests()
+        self.session.rests()
 
     def hurry(self) -> None:
         """There may be less time than before: whoever watches the clocks looks again."""
@@ -139,7 +137,7 @@ class Exchange:
         Raises:
             RuntimeError: this is not the process that made the call.
         """
-        if not self._is_ours:
+        if self._process != os.getpid():
             raise RuntimeError(
                 "the stream was opened before a fork and is its parent's; resume its ticket in the child"
             )
@@ -221,7 +219,9 @@ def seconds_left(exchange: Exchange | None, timeout: float | None, expired: type
     if exchange is None:
         return timeout
     if exchange.stopped:
-        raise httpcore.ReadError("stopped")
+        from httpcore import ReadError  # whoever asks has it; a client that is only made has not
+
+        raise ReadError("stopped")
     seconds = exchange.seconds_left()
     if seconds is not None and seconds <= 0:
         raise expired("a clock ran out")

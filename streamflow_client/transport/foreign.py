@@ -1,30 +1,22 @@
 """A caller's own HTTP client: clocks and cancel as far as its public interfaces reach.
 
 In: requests and responses of a client that is not ours. Out: httpx time-outs and a trace for the request, and
-a watch that shuts the response's socket down when a clock runs out. Where no socket can be reached, or on
-trio, each async wait is `clocked`. From the headers on, that is as good as our transport.
+a `Watch` that shuts the response's socket down when a clock runs out. From the headers on, that is as good as
+our transport. What only asynchronous clients need is in `foreign_aio.py`.
 """
 
 from __future__ import annotations
 
-import asyncio
 import threading
-from collections.abc import Awaitable, Callable
-from contextlib import suppress
-from math import inf
+from collections.abc import Callable
 from time import monotonic
-from typing import Any, TypeVar
+from typing import Any
 
 import httpx
-from anyio import CancelScope, current_time
-from anyio.lowlevel import current_token
 
 from ..options import Timeout
 from .exchange import Exchange
 
-T = TypeVar("T")
-
-_MARGIN = 0.05  # seconds
 _DIALLING = ("connection.", "proxy.", "socks.")  # what httpcore's events are called until a request goes out
 _MOMENT = 0.001  # seconds: less than nothing is a ValueError to time-outs
 _LONGEST_LOOK = 1.0  # seconds, after which the watch of a forgotten stream notices that it is over
@@ -101,23 +93,8 @@ def tracer(
     return trace
 
 
-def atracer(
-    exchange: Exchange, timeouts: dict[str, float | None], anew: Callable[[], dict[str, float | None]]
-) -> Callable[[str, object], Awaitable[None]]:
-    """The same for an asynchronous client; it also closes what httpcore forgets of a cancelled handshake."""
-    trace = tracer(exchange, timeouts, anew)
-    stream: Any = None
-
-    async def atrace(event: str, info: Any) -> None:
-        nonlocal stream
-        trace(event, info)
-        if event == "connection.connect_tcp.complete":
-            stream = info.get("return_value")
-        elif event == "connection.start_tls.failed" and stream is not None:
-            with CancelScope(shield=True), suppress(Exception):
-                await stream.aclose()
-
-    return atrace
+class NotIdle(TimeoutError):
+    """Another clock than `idle` has run out."""
 
 
 def response_socket(response: Any) -> Any:
@@ -129,81 +106,12 @@ def response_socket(response: Any) -> Any:
     return None if type(sock).__module__.startswith("uvloop") else sock  # which cannot be shut down
 
 
-class NotIdle(TimeoutError):
-    """Another clock than `idle` has run out."""
-
-
-async def clocked(exchange: Exchange, awaitable: Awaitable[T], *, idle: bool) -> T:
-    """Await a caller's own client, but no longer than the clocks allow.
-
-    Not `idle` where bytes may come in that nobody tells us of: then httpx's own time-out counts them. A read
-    of a body, which is `idle`, is also ended by stopping the call where no socket of it can be reached.
-
-    The client's own time-outs come first where they can, for cancelling it may cost it a connection
-    (httpcore issue 1093): hence the margin.
-
-    Raises:
-        TimeoutError: and `exchange.timed_out` is set; `NotIdle` where `idle` was not to count.
-        ConnectionError: the call was stopped.
-    """
-
-    def look() -> None:
-        left = exchange.seconds_left(idle=idle)
-        scope.deadline = inf if left is None else current_time() + left + _MARGIN
-
-    scope = CancelScope()
-    alarm = _Alarm(scope) if idle and not exchange.reachable else None
-    look()
-    exchange.on_hurry = look  # a connection is there, say, so that another clock counts
-    try:
-        with scope:
-            if alarm is not None:
-                exchange.attach(alarm)
-            return await awaitable
-    finally:
-        exchange.on_hurry = None
-        if alarm is not None:
-            exchange.detach(alarm)
-    if alarm is not None and exchange.stopped:
-        raise ConnectionError("the call was stopped")
-    exchange.timed_out = True
-    raise TimeoutError if idle else NotIdle
-
-
-class _Alarm:
-    """In place of a socket: shutting it down, from any thread, cancels a scope."""
-
-    def __init__(self, scope: CancelScope) -> None:
-        loop = event_loop()
-        self._soon = loop.call_soon_threadsafe if is_asyncio(loop) else loop.run_sync_soon
-        self._scope = scope
-
-    def shutdown(self, _: int) -> None:
-        self._soon(self._scope.cancel)
-
-
-def event_loop() -> Any:
-    """What runs here: asyncio's event loop, or trio's token."""
-    token = current_token()
-    return getattr(token, "native_token", token)  # anyio 4.11 wraps it
-
-
-def is_asyncio(loop: Any) -> bool:
-    """Whether it is asyncio's, or one like it."""
-    return isinstance(loop, asyncio.AbstractEventLoop)
-
-
 def attach(exchange: Exchange, response: Any) -> bool:
     """Let `cancel()` reach a response's socket; False where there is none to reach."""
     sock = response_socket(response)
     if sock is not None:
         exchange.attach(sock)
     return sock is not None
-
-
-def watch(exchange: Exchange, response: Any) -> AsyncWatch | None:
-    """Let `cancel()` reach a response's socket, and on asyncio the clocks; else its reads are `clocked`."""
-    return AsyncWatch(exchange) if attach(exchange, response) and is_asyncio(event_loop()) else None
 
 
 class Watch:
@@ -242,47 +150,3 @@ class Watch:
         with self._exchange.lock:
             if not self._done:
                 self._exchange.expire()
-
-
-class AsyncWatch:
-    """The same for asyncio: one timer, which is set anew when it fires, not at every byte.
-
-    So a read costs nothing, whatever clocks there are. Everything here runs in the event loop.
-    """
-
-    def __init__(self, exchange: Exchange) -> None:
-        self._exchange = exchange
-        self._loop = asyncio.get_running_loop()
-        self._timer: asyncio.TimerHandle | None = None
-        self._fired = False
-        exchange.on_hurry = self._hurried
-        self._look()
-
-    def stop(self) -> None:
-        self._exchange.on_hurry = None
-        if self._timer is not None:
-            self._timer.cancel()
-
-    def _hurried(self) -> None:
-        """The caller waits again, or only what follows the end is waited for.
-
-        Of the clocks that ran when the timer was set none ends earlier now. When it fired the caller may have
-        been away: then some did not run.
-        """
-        if self._fired or self._exchange.session.clean:
-            self._fired = False
-            self._look()
-
-    def _fires(self) -> None:
-        self._fired = True
-        left = self._exchange.seconds_left()
-        if left is None or left > 0:
-            self._look()
-        elif not self._exchange.stopped:
-            self._exchange.expire()
-
-    def _look(self) -> None:
-        left = self._exchange.seconds_left()
-        if self._timer is not None:
-            self._timer.cancel()
-        self._timer = None if left is None else self._loop.call_later(left, self._fires)

@@ -22,7 +22,7 @@ from httpx_aiohttp import AiohttpTransport
 from yarl import URL
 
 from .exchange import Exchange, running
-from .foreign import AsyncWatch, clocked, event_loop, is_asyncio
+from .foreign_aio import AsyncWatch, clocked, event_loop, is_asyncio
 from .settings import REUSE_SECONDS, shared_ssl_context
 
 _BUFFERED = (
