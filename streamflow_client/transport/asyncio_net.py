@@ -38,8 +38,8 @@ _MOST_AT_ONCE = 64 * 1024  # as much as httpcore asks for
 _MOST_UNREAD = 256 * 1024  # then reading stops until some of it is read
 _HEAD_START = 0.25  # seconds before the next address of a name is tried, too (RFC 8305, section 5)
 _SLACK = 0.001  # seconds: the same deadline, told as what is left of it, is never the same to the last digit
-# How far ahead a timer is set, in seconds. It outlives the wait that it was set for, and as long asyncio keeps
-# what was cancelled behind it, contexts included.
+# How far ahead a timer is set, in seconds. It outlives the wait that it was set for, and so long asyncio
+# keeps what was cancelled behind it, contexts included.
 _LOOKS_AGAIN = 5.0
 
 # What sockets are read into. Each belongs to one connection while the loop has it: no longer than one call on
