@@ -258,7 +258,7 @@ class AsyncFlowStream(Generic[ChunkT, OutputT]):
 
         Raises: RuntimeError.
         """
-        if self._session.outcome is None and not (self._exchange.stopped and self._body is None):
+        if self._session.outcome is None and (self._body is not None or not self._exchange.stopped):
             self._http.check_loop()
             if self._body is not None:
                 self._exchange.check_process()
