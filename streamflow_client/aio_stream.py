@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import inspect
 import socket
+import sys
 import warnings
 from collections import deque
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
@@ -27,7 +28,7 @@ from anyio.lowlevel import current_token
 from typing_extensions import TypeVar
 
 from . import calls
-from .call import Action, Done, Failed, Faulty, Open, Wait
+from .call import READ, Done, Failed, Faulty, Open, Wait
 from .calls import Headers, Liveness, Settings
 from .errors import FlowError
 from .session import Session
@@ -35,7 +36,8 @@ from .ticket import Ticket
 from .transport.defaults import default_async_http_client
 from .transport.exchange import Exchange, running
 from .transport.failures import report
-from .transport.foreign import atracer, attach, check_time, clocked, time_outs
+from .transport.foreign import check_time, time_outs
+from .transport.foreign_aio import AsyncWatch, atracer, clocked, watch
 from .transport.stopping import sheltered, stoppable
 from .wire.codec import UNSET
 
@@ -73,6 +75,7 @@ class AsyncFlowStream(Generic[ChunkT, OutputT]):
         self._exchange = Exchange(session)
         self._response: httpx.Response | None = None
         self._body: AsyncIterator[bytes] | None = None
+        self._watch: AsyncWatch | None = None  # of a caller's own client, where one will do
         self._told = False
 
     # --- what is known so far -----------------------------------------------------------------------
@@ -216,11 +219,11 @@ class AsyncFlowStream(Generic[ChunkT, OutputT]):
     async def _pull(self) -> ChunkT | Faulty:
         """The next chunk, or what stands for one."""
         while True:
-            session = await self._advance(
-                calls.has_chunk
-            )  # by now another task may have restarted the stream
-            with suppress(IndexError):  # or have cancelled it
+            session = await self._advance(calls.has_chunk)
+            try:  # by now another task may have restarted the stream, or have cancelled it
                 return session.ready.popleft()
+            except IndexError:
+                pass
             if isinstance(session.outcome, Failed):
                 raise session.stamped(session.outcome.error, monotonic()) from None
             if session.outcome is not None:
@@ -231,7 +234,8 @@ class AsyncFlowStream(Generic[ChunkT, OutputT]):
     ) -> Session[ChunkT, OutputT]:
         """Take steps until there is enough or the call has ended. One reader at a time."""
         self._check_owner()
-        await self._check_turn()
+        if self._reader.locked():
+            await self._check_turn()
         with self._reader:  # nothing was awaited since it was free
             session = self._session
             try:
@@ -254,7 +258,7 @@ class AsyncFlowStream(Generic[ChunkT, OutputT]):
 
         Raises: RuntimeError.
         """
-        if self._session.outcome is None and not (self._exchange.stopped and self._body is None):
+        if self._session.outcome is None and (self._body is not None or not self._exchange.stopped):
             self._http.check_loop()
             if self._body is not None:
                 self._exchange.check_process()
@@ -297,15 +301,16 @@ class AsyncFlowStream(Generic[ChunkT, OutputT]):
     async def _step(self, session: Session[ChunkT, OutputT]) -> None:
         """Take the one action that the session wants next."""
         with self._exchange.lock:
-            action: Action | None = None if session.settle(monotonic()) else session.step(monotonic())
-        if isinstance(action, Open):
+            action = session.step(monotonic())
+        if action is READ:
+            await self._read(session)
+        elif isinstance(action, Open):
             await self._open(session, action)
         elif isinstance(action, Wait):
             await self._let_go()
             await self._sleep(session, action.seconds)
-        elif action is not None:
-            await self._read(session)
-        calls.write_log(session)
+        if session.notes:
+            calls.write_log(session)
 
     async def _open(self, session: Session[ChunkT, OutputT], action: Open) -> None:
         await self._let_go()
@@ -331,12 +336,15 @@ class AsyncFlowStream(Generic[ChunkT, OutputT]):
         with self._exchange.lock:
             session.head(response.status_code, response.reason_phrase, response.headers, monotonic())
         if not self._exchange.bound:
-            attach(self._exchange, response)
+            self._watch = watch(self._exchange, response)
 
     async def _read(self, session: Session[ChunkT, OutputT]) -> None:
         assert self._body is not None
         try:
-            data = await self._http.read(self._exchange, self._body)
+            source = self._exchange.source
+            data = b"" if source is None else await source()
+            if not data:
+                data = await self._http.read(self._exchange, self._body, self._watch)
         except Exception as error:  # noqa: BLE001 - `report` raises again what is not the network's
             report(error, self._exchange)
             return
@@ -375,6 +383,9 @@ class AsyncFlowStream(Generic[ChunkT, OutputT]):
                 fails = self._exchange.sever()
                 raise
             finally:
+                if self._watch is not None:
+                    self._watch.stop()
+                    self._watch = None
                 self._exchange.detach()
                 await self._http.let_go(body, response, fails)
 
@@ -382,7 +393,7 @@ class AsyncFlowStream(Generic[ChunkT, OutputT]):
         """What little follows the terminal frame. False: too late or cut off, not to be used again."""
         self._exchange.begin_draining()
         try:
-            while await self._http.read(self._exchange, body) is not None:
+            while await self._http.read(self._exchange, body, self._watch) is not None:
                 pass
         except Exception:  # noqa: BLE001 - whatever it was, the connection is not used again
             return False
@@ -424,6 +435,7 @@ class Http:
         self.closed: bool = False
         self._searching = AsyncLock()
         self._loop: object = None
+        self._running_loop: Callable[[], object] = current_token
 
     def apart(self) -> Http:
         """Another one for what goes on while this one is closed."""
@@ -434,9 +446,11 @@ class Http:
         self.check_loop()
         await self.bury()
         exchange.begin()
-        given = await clocked(exchange, _given_headers(settings), idle=False)
-        if not self.owned:
-            exchange.entrust()
+        source = settings.headers
+        given = await clocked(exchange, _asked(source), idle=False) if callable(source) else source
+        if self.owned:
+            return calls.own_request(settings, action, given)
+        exchange.entrust()
         anew = partial(time_outs, settings.timeout, exchange, self.client)
         timeouts = anew()
         request = self.client.build_request(
@@ -446,9 +460,8 @@ class Http:
             content=action.body,
             extensions={"timeout": timeouts},
         )
-        if not self.owned:  # ours adds nothing of a caller's
-            calls.strip_foreign(settings, action.url, request, action.headers)
-            request.extensions["trace"] = atracer(exchange, timeouts, anew)
+        calls.strip_foreign(settings, action.url, request, action.headers)
+        request.extensions["trace"] = atracer(exchange, timeouts, anew)
         return request
 
     async def send(self, settings: Settings, exchange: Exchange, request: httpx.Request) -> httpx.Response:
@@ -471,10 +484,12 @@ class Http:
             raise ConnectionError("the call was stopped")
         return response
 
-    async def read(self, exchange: Exchange, body: AsyncIterator[bytes]) -> bytes | None:
-        """The next bytes of a body; None at its end."""
+    async def read(
+        self, exchange: Exchange, body: AsyncIterator[bytes], watch: AsyncWatch | None
+    ) -> bytes | None:
+        """The next bytes of a body; None at its end. What no one watches is `clocked`."""
         reading = anext(body, None)
-        return await (reading if exchange.bound else clocked(exchange, reading, idle=True))
+        return await (reading if exchange.bound or watch else clocked(exchange, reading, idle=True))
 
     @asynccontextmanager
     async def searching(self, seconds: float | None) -> AsyncGenerator[bool]:
@@ -490,10 +505,15 @@ class Http:
 
     def check_loop(self) -> None:
         """Connections belong to the event loop that made them."""
-        loop = current_token()
         if self._loop is None:
-            self._loop = loop
-        elif self._loop != loop:
+            self._running_loop = _teller_of_loops()
+            self._loop = self._running_loop()
+            return
+        try:
+            same = self._loop == self._running_loop()
+        except RuntimeError:  # none of asyncio's runs
+            same = False
+        if not same:
             raise RuntimeError(
                 "an AsyncClient belongs to one event loop, and this is another; make one client per loop"
             )
@@ -520,8 +540,20 @@ class Http:
             await self.bury()
 
 
-async def _given_headers(settings: Settings) -> Headers | None:
-    given = settings.headers() if callable(settings.headers) else settings.headers
+def _teller_of_loops() -> Callable[[], object]:
+    """What names the running event loop: asyncio's own function, for it is asked at every read, and anyio's
+    costs ten times as much."""
+    asyncio: Any = sys.modules.get("asyncio")
+    try:
+        asyncio.get_running_loop()
+    except (AttributeError, RuntimeError):  # not imported, or not running
+        return current_token
+    teller: Callable[[], object] = asyncio.get_running_loop
+    return teller
+
+
+async def _asked(source: Callable[[], Any]) -> Headers | None:
+    given = source()
     if inspect.isawaitable(given):
         given = await given
     return cast("Headers | None", given)

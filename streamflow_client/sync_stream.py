@@ -23,7 +23,7 @@ import httpx
 from typing_extensions import TypeVar
 
 from . import calls
-from .call import Action, Done, Failed, Faulty, Open, Wait
+from .call import READ, Done, Failed, Faulty, Open, Wait
 from .calls import HeaderSource, Liveness, Settings
 from .errors import FlowError
 from .locks import ProcessLock
@@ -207,9 +207,11 @@ class FlowStream(Generic[ChunkT, OutputT]):
     def _pull(self) -> ChunkT | Faulty:
         """The next chunk, or what stands for one."""
         while True:
-            session = self._advance(calls.has_chunk)  # by now another thread may have restarted the stream
-            with suppress(IndexError):  # or have cancelled it
+            session = self._advance(calls.has_chunk)
+            try:  # by now another thread may have restarted the stream, or have cancelled it
                 return session.ready.popleft()
+            except IndexError:
+                pass
             if isinstance(session.outcome, Failed):
                 raise session.stamped(session.outcome.error, monotonic()) from None
             if session.outcome is not None:
@@ -243,7 +245,7 @@ class FlowStream(Generic[ChunkT, OutputT]):
 
         Raises: RuntimeError.
         """
-        if self._session.outcome is None and self._body is not None:
+        if self._body is not None and self._session.outcome is None:
             self._exchange.check_process()
 
     def _check_turn(self) -> None:
@@ -263,15 +265,16 @@ class FlowStream(Generic[ChunkT, OutputT]):
     def _step(self, session: Session[ChunkT, OutputT]) -> None:
         """Take the one action that the session wants next."""
         with self._exchange.lock:
-            action: Action | None = None if session.settle(monotonic()) else session.step(monotonic())
-        if isinstance(action, Open):
+            action = session.step(monotonic())
+        if action is READ:
+            self._read(session)
+        elif isinstance(action, Open):
             self._open(session, action)
         elif isinstance(action, Wait):
             self._let_go()
             self._sleep(session, action.seconds)
-        elif action is not None:
-            self._read(session)
-        calls.write_log(session)
+        if session.notes:
+            calls.write_log(session)
 
     def _open(self, session: Session[ChunkT, OutputT], action: Open) -> None:
         self._let_go()
@@ -296,7 +299,10 @@ class FlowStream(Generic[ChunkT, OutputT]):
     def _read(self, session: Session[ChunkT, OutputT]) -> None:
         assert self._body is not None
         try:
-            data = next(self._body, None)
+            source = self._exchange.source
+            data = b"" if source is None else source()
+            if not data:
+                data = next(self._body, None)
         except Exception as error:  # noqa: BLE001 - `report` raises again what is not the network's
             report(error, self._exchange)
             return
@@ -388,8 +394,9 @@ class Http:
         exchange.begin()
         source: HeaderSource | None = settings.headers
         given = source() if callable(source) else source
-        if not self.owned:
-            exchange.entrust()
+        if self.owned:
+            return calls.own_request(settings, action, given)
+        exchange.entrust()
         anew = partial(time_outs, settings.timeout, exchange, self.client)
         timeouts = anew()
         request = self.client.build_request(
@@ -399,9 +406,8 @@ class Http:
             content=action.body,
             extensions={"timeout": timeouts},
         )
-        if not self.owned:  # ours adds nothing of a caller's
-            calls.strip_foreign(settings, action.url, request, action.headers)
-            request.extensions["trace"] = tracer(exchange, timeouts, anew)
+        calls.strip_foreign(settings, action.url, request, action.headers)
+        request.extensions["trace"] = tracer(exchange, timeouts, anew)
         return request
 
     def send(self, settings: Settings, exchange: Exchange, request: httpx.Request) -> httpx.Response:

@@ -57,6 +57,11 @@ def _plain(value: Any) -> Any:
 NOT_COMPARED = {"timeline", "validation_error"}
 
 
+def flat(found: Iterable[Any]) -> list[Any]:
+    """Events or frames one by one: a run of plain ones is a list."""
+    return [each for item in found for each in (item if isinstance(item, list) else [item])]
+
+
 class Response(NamedTuple):
     """A response whose body needs no more decoding."""
 
@@ -114,7 +119,7 @@ def hear(
     if session.outcome is None:
         session.eof(0.0)
     chunks = [item.error if isinstance(item, Faulty) else item for item in session.ready]
-    return Heard(chunks, _end(session), [note.text for note in session.notes if note.warns], session)
+    return Heard(chunks, _end(session), [str(note.text) for note in session.notes if note.warns], session)
 
 
 def _end(session: Session[Any, Any]) -> Any:

@@ -16,8 +16,6 @@ from time import monotonic
 from typing import Any
 from weakref import WeakKeyDictionary
 
-import httpcore
-
 from ..session import Session
 
 DRAIN_SECONDS = 0.1  # what may follow the terminal frame is waited for no longer
@@ -38,6 +36,7 @@ class Exchange:
         bound: whether our own transport carries the call; else a caller's own client does.
         saw_eof: the peer closed the connection.
         timed_out: a clock ran out while a caller's own client was reading.
+        source: reads a chunked body on our transport, past httpx; empty where the response is to be asked.
         on_hurry: called when there is suddenly less time than before; must not block.
     """
 
@@ -47,6 +46,7 @@ class Exchange:
         self.bound: bool = False
         self.saw_eof: bool = False
         self.timed_out: bool = False
+        self.source: Callable[[], Any] | None = None  # awaited on the asynchronous side
         self.on_hurry: Callable[[], object] | None = None
         self._process = os.getpid()
         self._socket: socket.socket | None = None
@@ -64,6 +64,7 @@ class Exchange:
     def begin(self) -> None:
         """An attempt begins: the caller makes up its headers, and nothing is sent yet."""
         self.bound = self.saw_eof = self.timed_out = self._severed = False
+        self.source = None
         with self.lock:
             self.session.preparing()
 
@@ -88,16 +89,16 @@ class Exchange:
 
     def waits(self, *, drain: bool) -> None:
         """The caller begins to wait for what comes next; to `drain`, for the output only."""
-        with self.lock:
-            self.session.waits(monotonic())
-            if drain:
+        self.session.waits(monotonic())
+        if drain:
+            with self.lock:
                 self.session.drain()
-        self.hurry()
+        if self.on_hurry is not None:
+            self.hurry()
 
     def rests(self) -> None:
         """The caller has what it waited for."""
-        with self.lock:
-            self.session.rests()
+        self.session.rests()
 
     def hurry(self) -> None:
         """There may be less time than before: whoever watches the clocks looks again."""
@@ -130,7 +131,7 @@ class Exchange:
         """The socket, this one or whichever it is, is no longer the call's: it may soon serve another."""
         with self.lock:
             if sock is None or sock is self._socket:
-                self._socket = None
+                self._socket = self.source = None
                 _held.pop(self, None)
 
     def check_process(self) -> None:
@@ -139,7 +140,7 @@ class Exchange:
         Raises:
             RuntimeError: this is not the process that made the call.
         """
-        if not self._is_ours:
+        if self._process != os.getpid():
             raise RuntimeError(
                 "the stream was opened before a fork and is its parent's; resume its ticket in the child"
             )
@@ -208,8 +209,8 @@ def shut_down(sock: Any) -> None:
             socket.socket.shutdown(sock, socket.SHUT_RDWR)
         else:
             sock.shutdown(socket.SHUT_RDWR)
-    except (OSError, ValueError):
-        pass  # not connected, or closed already
+    except (OSError, ValueError, TypeError):
+        pass  # not connected, or closed already; uvloop's cannot be shut down
 
 
 def seconds_left(exchange: Exchange | None, timeout: float | None, expired: type[Exception]) -> float | None:
@@ -221,7 +222,9 @@ def seconds_left(exchange: Exchange | None, timeout: float | None, expired: type
     if exchange is None:
         return timeout
     if exchange.stopped:
-        raise httpcore.ReadError("stopped")
+        from httpcore import ReadError  # whoever asks has it; a client that is only made has not
+
+        raise ReadError("stopped")
     seconds = exchange.seconds_left()
     if seconds is not None and seconds <= 0:
         raise expired("a clock ran out")

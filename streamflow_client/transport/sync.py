@@ -17,12 +17,14 @@ from typing import Any, cast
 import httpcore
 import httpx
 
+from ..wire.chunked import BodyTap
 from .dial import Dial, reach
 from .exchange import Exchange, running, seconds_left
 from .idle import IdleLanes, Origin
 from .settings import (
     IDLE_SECONDS,
     MOST_IDLE,
+    READ_SIZE,
     REUSE_SECONDS,
     SOCKS_VERSIONS,
     ServerLeft,
@@ -33,6 +35,7 @@ from .settings import (
     origin_of,
     proxy_options,
     raise_as_httpx,
+    read_timeout,
     shared_ssl_context,
     tls_layers,
 )
@@ -76,10 +79,11 @@ class ClockedTransport(httpx.BaseTransport):
             raise_as_httpx(error, self._proxy)
             raise
         lane.admit_mock()
+        lane.answer()
         return httpx.Response(
             response.status,
             headers=response.headers,
-            stream=_Body(self, lane, response),
+            stream=_Body(self, lane, response, read_timeout(request)),
             extensions=dict(response.extensions),  # pyright: ignore[reportUnknownMemberType, reportUnknownArgumentType]
         )
 
@@ -112,14 +116,20 @@ class ClockedTransport(httpx.BaseTransport):
 class _Body(httpx.SyncByteStream):
     """A response's body; closing it frees the lane."""
 
-    def __init__(self, transport: ClockedTransport, lane: _Lane, response: httpcore.Response) -> None:
+    def __init__(
+        self, transport: ClockedTransport, lane: _Lane, response: httpcore.Response, timeout: float | None
+    ) -> None:
         self._transport = transport
         self._lane: _Lane | None = lane
         self._response = response
+        self._timeout = timeout
 
     def __iter__(self) -> Iterator[bytes]:
         assert isinstance(self._response.stream, Iterable)
+        stream = self._lane and self._lane.stream
         try:
+            while stream and (data := stream.read_body(self._timeout)):
+                yield data
             yield from self._response.stream
         except Exception as error:
             raise_as_httpx(error)
@@ -146,15 +156,20 @@ class _Lane(httpcore.NetworkBackend):
         self.reused: bool = False
         self._dialled = False
         self._tls_layers = tls_layers(origin, proxy)
-        self._stream: _Stream | None = None
+        self.stream: _Stream | None = None
         self.connection: Connection = _connection(origin, ssl_context, proxy, self)
 
     def serve(self, exchange: Exchange | None, *, reused: bool) -> None:
         self.exchange, self.reused = exchange, reused
         if exchange is not None:
             exchange.bind()
-            if self._stream is not None:
-                exchange.attach(self._stream.socket)
+            if self.stream is not None:
+                exchange.attach(self.stream.socket)
+
+    def answer(self) -> None:
+        """The response is there: the call may read its body past what httpx wraps around it."""
+        if self.exchange is not None and self.stream is not None:
+            self.exchange.source = self.stream.read_body
 
     def admit_mock(self) -> None:
         """Where nobody dialled, a test's mock (respx) has answered in httpcore's place and told nothing."""
@@ -165,27 +180,29 @@ class _Lane(httpcore.NetworkBackend):
     def rest(self) -> bool:
         """Let go of the exchange; False if the connection is in no state to be used again.
 
-        One whose socket was shut down is not, even if its response had been read to the end by then.
+        One whose socket was shut down is not, even if its response had been read to the end by then; nor
+        one on which more came than that: it would be the next call's answer.
         """
         stopped = self.exchange is not None and self.exchange.stopped
         if self.exchange is not None:
             self.exchange.detach()
             self.exchange = None
         self.idle_since = monotonic()
-        return not stopped and has_idle(self.connection)
+        sound = self.stream is None or not self.stream.tap.said_too_much
+        return sound and not stopped and has_idle(self.connection)
 
     def is_fresh(self) -> bool:
         """Neither too old nor closed by the server, as far as one can see from here."""
-        if monotonic() - self.idle_since >= REUSE_SECONDS or self._stream is None:
+        if monotonic() - self.idle_since >= REUSE_SECONDS or self.stream is None:
             return False
-        return not self._stream.get_extra_info("is_readable")
+        return not self.stream.get_extra_info("is_readable")
 
     def close(self) -> None:
         try:
             self.connection.close()
         finally:
-            if self._stream is not None:
-                self._stream.close()
+            if self.stream is not None:
+                self.stream.close()
 
     def connect_tcp(
         self,
@@ -205,34 +222,71 @@ class _Lane(httpcore.NetworkBackend):
     def adopt(self, inner: httpcore.NetworkStream, *, tls: bool) -> _Stream:
         """From now on this is the lane's stream, and its socket the one that stops the exchange."""
         self._tls_layers -= tls
-        self._stream = _Stream(self, inner, carries_request=self._tls_layers == 0)
+        within_tls = tls and self.stream is not None and isinstance(self.stream.socket, ssl.SSLSocket)
+        self.stream = _Stream(self, inner, carries_request=self._tls_layers == 0, within_tls=within_tls)
         if self.exchange is not None:
-            self.exchange.attach(self._stream.socket)
-        return self._stream
+            self.exchange.attach(self.stream.socket)
+        return self.stream
 
 
 class _Stream(httpcore.NetworkStream):
     """A network stream that asks its lane's exchange how long it may wait."""
 
-    def __init__(self, lane: _Lane, inner: httpcore.NetworkStream, *, carries_request: bool) -> None:
+    def __init__(
+        self, lane: _Lane, inner: httpcore.NetworkStream, *, carries_request: bool, within_tls: bool
+    ) -> None:
         self._lane = lane
         self._inner = inner
         self._carries_request = carries_request
+        self.tap: BodyTap = BodyTap()
+        self._for_h11: list[bytes] = []  # at most one: what came with the end of a body
         self.socket: socket.socket = inner.get_extra_info("socket")
+        # TLS inside of TLS is spoken without a socket of its own.
+        self._within_tls = within_tls
 
     def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
+        """For h11: all but chunked bodies."""
+        if self._for_h11:
+            return self._for_h11.pop()
+        return self.tap.receive(self._receive(max_bytes, timeout))
+
+    def read_body(self, timeout: float | None = None) -> bytes:
+        """What comes next of a chunked body; empty where h11 is to be asked."""
+        tap = self.tap
+        while not (body := tap.take()) and tap.is_open:
+            data = self._receive(READ_SIZE, timeout)
+            share = tap.receive(data)
+            if share or not data:
+                self._for_h11.append(share)
+        return body
+
+    def _receive(self, max_bytes: int, timeout: float | None) -> bytes:
         exchange = self._lane.exchange
-        data = self._inner.read(max_bytes, seconds_left(exchange, timeout, httpcore.ReadTimeout))
+        data = self._read(max_bytes, seconds_left(exchange, timeout, httpcore.ReadTimeout))
         if exchange is not None:
             exchange.received(data)
         return data
 
+    def _read(self, max_bytes: int, timeout: float | None) -> bytes:
+        """As httpcore's own stream, but for its way to map exceptions, which costs more than the read."""
+        if self._within_tls:
+            return self._inner.read(max_bytes, timeout)
+        try:
+            self.socket.settimeout(timeout)
+            return self.socket.recv(max_bytes)
+        except TimeoutError as error:
+            raise httpcore.ReadTimeout(error) from error
+        except OSError as error:
+            raise httpcore.ReadError(error) from error
+
     def write(self, buffer: bytes, timeout: float | None = None) -> None:
         exchange = self._lane.exchange
-        if exchange is not None and self._carries_request and not buffer.startswith(SOCKS_VERSIONS):
-            if self._lane.reused and not exchange.session.was_sent and self.get_extra_info("is_readable"):
-                raise ServerLeft
-            exchange.sending(reused=self._lane.reused)
+        if self._carries_request and not buffer.startswith(SOCKS_VERSIONS):
+            if exchange is not None:
+                if self._lane.reused and not exchange.session.was_sent and self.get_extra_info("is_readable"):
+                    raise ServerLeft
+                exchange.sending(reused=self._lane.reused)
+            self.tap.sends(buffer)
         for start in range(0, len(buffer), _WRITE_SIZE):
             seconds = seconds_left(exchange, timeout, httpcore.WriteTimeout)
             self._inner.write(buffer[start : start + _WRITE_SIZE], seconds)

@@ -8,10 +8,9 @@ from __future__ import annotations
 
 import re
 import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from html import unescape
 from typing import Any
 
 from ..jsonvalues import is_list, is_object, read_json
@@ -141,6 +140,8 @@ _TITLE = re.compile(rb"<title[^>]*>([^<]{1,200})", re.IGNORECASE)
 
 def _title(body: bytes) -> str:
     """The title of an error page; the page itself may hold a stack trace and is never shown."""
+    from html import unescape  # a table of 2,231 entities
+
     match = _TITLE.search(body[:4096])
     return " ".join(unescape(match[1].decode("utf-8", "replace")).split()) if match else ""
 
@@ -183,8 +184,8 @@ def _date(value: str) -> datetime | None:
 class Plain:
     """The body as it is."""
 
-    def pieces(self, data: bytes) -> Iterator[bytes]:
-        yield data
+    def pieces(self, data: bytes) -> Iterable[bytes]:
+        return (data,)
 
 
 _PIECE = 64 * 1024
