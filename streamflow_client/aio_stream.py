@@ -121,7 +121,7 @@ class AsyncFlowStream(Generic[ChunkT, OutputT]):
             item = self._ready.popleft()
         except IndexError:
             item = await self._pull()
-        if isinstance(item, Faulty):
+        if type(item) is Faulty:  # not isinstance: 16 ns of 60
             raise self._stamped(item.error) from None
         return item
 

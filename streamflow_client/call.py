@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import Enum, auto
-from typing import Generic, Literal, NamedTuple, TypeVar
+from typing import Generic, Literal, NamedTuple, TypeVar, final
 
 from .errors import ChunkValidationError, FlowError, OutputValidationError
 from .ticket import Ticket
@@ -111,6 +111,7 @@ class Note(NamedTuple):
     warns: bool = True
 
 
+@final
 class Faulty:
     """Stands among the chunks for one that is not of the chunk type."""
 

@@ -113,7 +113,7 @@ class FlowStream(Generic[ChunkT, OutputT]):
             item = self._ready.popleft()
         except IndexError:
             item = self._pull()
-        if isinstance(item, Faulty):
+        if type(item) is Faulty:  # not isinstance: 16 ns of 60
             raise self._stamped(item.error) from None
         return item
 
