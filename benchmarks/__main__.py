@@ -10,13 +10,13 @@ import sys
 
 from .contestants import ENTRIES, chosen
 from .report import table
-from .rounds import MEASURES, run
+from .rounds import WORKLOADS, run
 
 
 def main() -> None:
     """Parse, measure, print."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description="What streams cost.")
-    parser.add_argument("workload", nargs="+", choices=MEASURES)
+    parser.add_argument("workload", nargs="+", choices=WORKLOADS)
     parser.add_argument(
         "--only", default="", help=f"comma-separated, of {', '.join(ENTRIES)}; or how they begin: ours, floor"
     )

@@ -6,13 +6,19 @@ In: names. Out: what they answer. They end with us: each reads its standard inpu
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 from urllib.request import urlopen
 
+from .contestants import Entry
+
+HERE = Path(__file__).parent
+JAVASCRIPT = Path(os.environ.get("STREAMFLOW_BENCH", HERE.parent / ".bench")).resolve()
 PATIENCE = 20.0  # seconds that a process may take to end
 
 
@@ -77,15 +83,27 @@ class Server:
 
 
 @contextmanager
-def serving() -> Iterator[Server]:
+def serving(module: str = "server") -> Iterator[Server]:
     """The server, while it is needed."""
-    process = Process(sys.executable, "-m", "benchmarks.server")
-    try:
+    with running(sys.executable, "-m", f"benchmarks.{module}") as process:
         yield Server(process)
+
+
+@contextmanager
+def working(entry: Entry, url: str) -> Iterator[Process]:
+    """A contestant in its process, while it is needed."""
+    command = [sys.executable, "-m", "benchmarks.worker", entry.name, url]
+    if entry.source.endswith(".mjs"):
+        command = ["node", str(HERE / entry.source), url, str(JAVASCRIPT)]
+    with running(*command) as process:
+        yield process
+
+
+@contextmanager
+def running(*command: str) -> Iterator[Process]:
+    """A program, until it is no more needed."""
+    process = Process(*command)
+    try:
+        yield process
     finally:
         process.end()
-
-
-def worker(name: str, url: str) -> Process:
-    """A contestant in its process."""
-    return Process(sys.executable, "-m", "benchmarks.worker", name, url)

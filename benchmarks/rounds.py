@@ -6,15 +6,20 @@ belongs to `report.py`.
 
 from __future__ import annotations
 
+import json
+import sys
 from collections import defaultdict
 from collections.abc import Callable, Iterable
 from contextlib import ExitStack
 from dataclasses import dataclass
+from functools import partial
 from statistics import median
 from typing import Any
 
 from .contestants import Entry
-from .processes import Process, serving, worker
+from .crowd import resident_bytes
+from .processes import Process, Server, running, serving, working
+from .start import PROGRAMS
 from .stats import Figure, figure
 
 Measures = dict[str, float]
@@ -46,6 +51,7 @@ def bulk(entry: Entry, process: Process) -> Measures:
             continue
         answer = process.ask("count", path=f"genkit/bulk/{shape}/{count}", shape=shape, times=1)
         found[f"{shape} us"] = answer["cpu"] / checked(answer, count) * 1e6
+        found[f"{shape} wall us"] = answer["wall"] / count * 1e6
     return found
 
 
@@ -53,13 +59,68 @@ def paced(entry: Entry, process: Process) -> Measures:
     """One chunk each millisecond."""
     count = 1_000
     answer = process.ask("count", path=f"genkit/paced/tokens/{count}", shape="tokens", times=1)
-    return {"us": answer["cpu"] / checked(answer, count) * 1e6}
+    return {"us": answer["cpu"] / checked(answer, count) * 1e6, "wall us": answer["wall"] / count * 1e6}
 
 
 def first(entry: Entry, process: Process) -> Measures:
     """Warm: the time from the call to its first chunk."""
     answer = process.ask("first", path="genkit/bulk/tokens/1", shape="tokens", times=100)
     return {"us": median(answer["waits"]) * 1e6}
+
+
+def huge(entry: Entry, process: Process) -> Measures:
+    """One event of 8 MiB, and one of 64, in HTTP chunks of 64 KiB."""
+    found = {}
+    for size in (8, 64):
+        if size == 8 or not entry.quadratic:
+            answer = process.ask("count", path=f"genkit/huge/0/{size << 20}", shape="tokens", times=1)
+            found[f"{size} MiB ms"] = answer["cpu"] / checked(answer, 1) * 1e3
+    return found
+
+
+def many(entry: Entry) -> Measures:
+    """1 to 2,000 streams in one client, and chunks for all of them in turn."""
+    with serving() as server, working(entry, server.url) as process:
+        return {
+            f"{name} @{count:,}": value
+            for count, found in crowd(server, process, (1, 100, 1_000, 2_000)).items()
+            for name, value in found.items()
+            if not name.startswith("server")
+        }
+
+
+def websocket(entry: Entry) -> Measures:
+    """1,000 streams in one client, against a server that speaks WebSocket too."""
+    with serving("aiohttp_server") as server, working(entry, server.url) as process:
+        return crowd(server, process, (10, 1_000))[1_000]
+
+
+RATE = 2_000  # chunks a second, in all
+FLOW = 1.5  # seconds that they flow
+
+
+def crowd(server: Server, process: Process, counts: tuple[int, ...]) -> dict[int, Measures]:
+    """What so many streams cost; memory is counted from the first number on."""
+    found: dict[int, Measures] = {}
+    base, server_base = 0, 0
+    for count in counts:
+        opened = process.ask("open", count=count, last=min(100, count))
+        before = server.usage()[0]
+        flow = process.ask("flow", rounds=max(1, int(RATE * FLOW) // count), rate=RATE)
+        server_cpu, server_bytes = server.usage()[0] - before, resident_bytes(server.process.pid)
+        found[count] = {
+            "us": flow["cpu"] / flow["chunks"] * 1e6,
+            "open us": opened["cpu"] / opened["opened"] * 1e6,
+            "server us": server_cpu / flow["chunks"] * 1e6,
+        }
+        if base:
+            more = count - counts[0]
+            found[count]["KiB"] = (flow["bytes"] - base) / more / 1024
+            found[count]["server KiB"] = (server_bytes - server_base) / more / 1024
+        else:
+            base, server_base = flow["bytes"], server_bytes
+    process.ask("leave")
+    return found
 
 
 def checked(answer: dict[str, Any], least: int) -> int:
@@ -73,29 +134,54 @@ def checked(answer: dict[str, Any], least: int) -> int:
     return least
 
 
-MEASURES: dict[str, Measure] = {"decode": decode, "bulk": bulk, "paced": paced, "first": first}
+MEASURES: dict[str, Measure] = {"decode": decode, "bulk": bulk, "paced": paced, "first": first, "huge": huge}
+APART: dict[str, Callable[[Entry], Measures]] = {"many": many, "websocket": websocket}
+WORKLOADS = [*MEASURES, *APART, "start"]
 
 
 def run(workload: str, entries: Iterable[Entry], rounds: int, tell: Callable[[str], None]) -> Outcome:
-    """All rounds of a workload, and one before them that does not count."""
-    measure = MEASURES[workload]
-    found: dict[str, dict[str, list[float]]] = defaultdict(lambda: defaultdict(list))
+    """All rounds of a workload."""
+    if workload == "start":
+        return Outcome(gathered(rounds, tell, {name: partial(start, name) for name in PROGRAMS}), {})
+    if workload in APART:
+        measure = APART[workload]
+        return Outcome(gathered(rounds, tell, {entry.name: partial(measure, entry) for entry in entries}), {})
+    return together(MEASURES[workload], entries, rounds, tell)
+
+
+def together(measure: Measure, entries: Iterable[Entry], rounds: int, tell: Callable[[str], None]) -> Outcome:
+    """Rounds of processes that live all the time; one before them warms all up, and does not count."""
     with serving() as server, ExitStack() as stack:
-        workers: list[tuple[Entry, Process]] = []
-        for entry in entries:
-            process = worker(entry.name, server.url)
-            stack.callback(process.end)
-            workers.append((entry, process))
-        for entry, process in workers:
-            measure(entry, process)
+        works = {
+            entry.name: partial(measure, entry, stack.enter_context(working(entry, server.url)))
+            for entry in entries
+        }
+        for work in works.values():
+            work()
         before = server.usage()
-        for number in range(rounds):
-            tell(f"{workload}: round {number + 1} of {rounds}")
-            for entry, process in workers:
-                for name, value in measure(entry, process).items():
-                    found[entry.name][name].append(value)
+        figures = gathered(rounds, tell, works)
         cpu, sent = (now - then for now, then in zip(server.usage(), before, strict=True))
-    figures = {
-        entry: {name: figure(values) for name, values in kinds.items()} for entry, kinds in found.items()
-    }
     return Outcome(figures, {"server us": cpu / sent * 1e6} if sent else {})
+
+
+def gathered(
+    rounds: int, tell: Callable[[str], None], works: dict[str, Callable[[], Measures]]
+) -> dict[str, dict[str, Figure]]:
+    """The figures of interleaved rounds."""
+    found: dict[str, dict[str, list[float]]] = defaultdict(lambda: defaultdict(list))
+    for number in range(rounds):
+        for name, work in works.items():
+            tell(f"round {number + 1} of {rounds}: {name}")
+            for measure, value in work().items():
+                found[name][measure].append(value)
+    return {
+        name: {measure: figure(values) for measure, values in measures.items()}
+        for name, measures in found.items()
+    }
+
+
+def start(program: str) -> Measures:
+    """Import, and the first two clients of a process."""
+    with running(sys.executable, "-m", "benchmarks.start", program) as process:
+        measures: Measures = json.loads(process.line())
+    return measures

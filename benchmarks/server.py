@@ -6,9 +6,8 @@ chunks. It prints its port, and ends with its standard input.
     /genkit/bulk/tokens/10000   everything at once, each event a chunk of its own
     /genkit/paced/tokens/1000   one event each millisecond
     /genkit/huge/0/8388608      one event with so many bytes, in chunks of 64 KiB
-    /genkit/held/tokens/0       one event; more when /go says so, the end when /finish does
+    /genkit/held/tokens/0       one event, and more when /go says so; no end
     /go/ROUNDS/RATE             every held stream gets ROUNDS events, RATE a second in all
-    /finish                     ends the held streams
     /usage                      its own CPU seconds, and events sent, so far
 
 Before the first three stands the dialect: genkit, or openai; a client may put its own path behind.
@@ -28,6 +27,7 @@ from time import perf_counter, process_time, sleep
 from typing import cast
 
 from .bodies import END, PIECE, Dialect, Shape, chunked, event, huge, last_event, pieces
+from .crowd import allow_many_files
 
 HEAD = (
     b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nCache-Control: no-cache\r\n"
@@ -117,11 +117,11 @@ class Pacer:
 
 @dataclass
 class Server:
-    """One thread reads requests and answers what can be answered at once."""
+    """Reads requests, and answers what can be answered at once."""
 
     listener: socket.socket
     pacer: Pacer = field(default_factory=Pacer)
-    held: list[Stream] = field(default_factory=list)
+    held: dict[socket.socket, Stream] = field(default_factory=dict)
     sent: int = 0
 
     def __post_init__(self) -> None:
@@ -158,6 +158,7 @@ class Server:
         if not data:
             self._selector.unregister(sock)
             del self._unread[sock]
+            self.held.pop(sock, None)
             sock.close()
 
     def _answer(self, sock: socket.socket, path: str) -> None:
@@ -165,14 +166,9 @@ class Server:
             case ["genkit" | "openai" as dialect, kind, "tokens" | "objects" | "0" as shape, count, *_]:
                 self._stream(sock, cast("Dialect", dialect), kind, cast("Shape", shape), int(count))
             case ["go", rounds, rate]:
-                for stream in self.held:
+                for stream in self.held.values():
                     stream.left = int(rounds)
-                self.pacer.send(self.held, float(rate), ends=False)
-                self._reply(sock, {})
-            case ["finish"]:
-                for stream in self.held:
-                    stream.sock.sendall(stream.end)
-                self.held = []
+                self.pacer.send([*self.held.values()], float(rate), ends=False)
                 self._reply(sock, {})
             case ["usage"]:
                 self._reply(sock, {"cpu": process_time(), "sent": self.sent + self.pacer.sent})
@@ -190,7 +186,7 @@ class Server:
             self.pacer.send([Stream(sock, dialect, shape, count)], PACE, ends=True)
         elif kind == "held":
             stream = Stream(sock, dialect, shape)
-            self.held.append(stream)
+            self.held[sock] = stream
             sock.sendall(HEAD + stream.next)
 
     def _reply(self, sock: socket.socket, value: object) -> None:
@@ -213,6 +209,7 @@ def body_is_whole(head: bytes, body: bytes) -> bool:
 
 def main() -> None:
     """Serve until the parent closes our standard input."""
+    allow_many_files()
     with socket.create_server(("127.0.0.1", 0), backlog=4096) as listener:
         print(listener.getsockname()[1], flush=True)
         threading.Thread(target=Server(listener).serve, daemon=True).start()

@@ -16,6 +16,7 @@ from typing import Any
 
 from .bodies import Shape, events, pieces
 from .contestants import ENTRIES, Blocking, Call, Concurrent, make
+from .crowd import Crowd, allow_many_files
 
 Answer = dict[str, Any]
 
@@ -52,6 +53,19 @@ class ConcurrentWorker:
     def __init__(self, contestant: Concurrent, run: Callable[[Any], Any]) -> None:
         self._contestant = contestant
         self._run = run
+        self._crowd = Crowd(contestant)
+
+    def open(self, count: int, last: int) -> Answer:
+        answer: Answer = self._run(self._crowd.open(count, last))
+        return answer
+
+    def flow(self, rounds: int, rate: float) -> Answer:
+        answer: Answer = self._run(self._crowd.flow(rounds, rate))
+        return answer
+
+    def leave(self) -> Answer:
+        answer: Answer = self._run(self._crowd.leave())
+        return answer
 
     def count(self, path: str, shape: Shape, times: int) -> Answer:
         call = Call(path, shape)
@@ -116,6 +130,7 @@ def loop_factory(name: str) -> Callable[[], asyncio.AbstractEventLoop]:
 
 def main(name: str, url: str) -> None:
     """Serve as the contestant of that name."""
+    allow_many_files()
     entry = ENTRIES[name]
     if entry.loop is None:
         contestant = make(entry, url)

@@ -13,7 +13,7 @@ from .base import Blocking, Call, Concurrent
 
 __all__ = ["ENTRIES", "Blocking", "Call", "Concurrent", "Entry", "chosen", "make"]
 
-Workload = Literal["decode", "bulk", "paced", "first", "huge", "many"]
+Workload = Literal["decode", "bulk", "paced", "first", "huge", "many", "websocket"]
 
 
 @dataclass(frozen=True)
@@ -28,6 +28,7 @@ class Entry:
         loop: the event loop of an asynchronous one; None for the others.
         packages: whose versions matter.
         slow: it is given fewer chunks, lest it take most of the time.
+        quadratic: 64 MiB in one event would take it most of a minute, so it is not given that.
     """
 
     name: str
@@ -38,6 +39,7 @@ class Entry:
     typed: bool = True
     packages: tuple[str, ...] = ()
     slow: bool = False
+    quadratic: bool = False
 
 
 def _does(words: str) -> frozenset[Workload]:
@@ -53,7 +55,7 @@ _ALL = (
         "floor-async",
         "raw asyncio (the floor)",
         "floor:Async",
-        _does("bulk paced first huge many"),
+        _does("bulk paced first huge many websocket"),
         "asyncio",
     ),
     Entry("ours-sync", "ours, Client", "ours:Sync", _does("decode bulk paced first huge"), packages=_OURS),
@@ -61,7 +63,7 @@ _ALL = (
         "ours-async",
         "ours, AsyncClient",
         "ours:Async",
-        _does("decode bulk paced first huge many"),
+        _does("decode bulk paced first huge many websocket"),
         "asyncio",
         packages=_OURS,
     ),
@@ -149,6 +151,7 @@ _ALL = (
         "older:Requests",
         _does("bulk paced first huge"),
         packages=("requests", "sseclient-py"),
+        quadratic=True,
     ),
     Entry(
         "urllib3",
@@ -156,6 +159,30 @@ _ALL = (
         "older:Urllib3",
         _does("bulk paced first huge"),
         packages=("urllib3",),
+        quadratic=True,
+    ),
+    Entry(
+        "genkit-js",
+        "Genkit's JavaScript client (JSON only)",
+        "genkit.mjs",
+        _does("bulk paced first"),
+        typed=False,
+    ),
+    Entry("sink", "a socket that only reads", "floor:Sink", _does("bulk paced")),
+    Entry(
+        "websockets",
+        "WebSocket, websockets",
+        "websocket:Plain",
+        _does("websocket"),
+        "asyncio",
+        packages=("websockets",),
+    ),
+    Entry(
+        "websockets-deflate",
+        "WebSocket, websockets, compressed (its default)",
+        "websocket:Compressed",
+        _does("websocket"),
+        "asyncio",
     ),
     Entry(
         "openai-sync",

@@ -67,5 +67,6 @@ class Concurrent(ABC):
         """As `Blocking.decode`."""
         raise NotImplementedError
 
+    @abstractmethod
     async def close(self) -> None:
         """Let go of every connection."""

@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 from pydantic import TypeAdapter
 from typing_extensions import TypedDict
 
-from ..bodies import Item, Shape
+from ..bodies import END, Item, Shape
 from .base import Blocking, Call, Concurrent
 
 READ = 64 * 1024
@@ -62,7 +62,7 @@ class Reader:
         if self._head is not None:
             data = self._after_head(self._head + data)
         self._event.append(self._dechunked(data))
-        if len(self._event) > 2 and b"\n" not in self._event[-1]:
+        if len(self._event) > 1 and b"\n" not in self._event[-1]:
             return []
         *events, rest = b"".join(self._event).split(b"\n\n")
         self._event = [rest]
@@ -127,11 +127,22 @@ class Sync(Blocking):
         return number - 1  # the result
 
 
-class _Connection(asyncio.BufferedProtocol):
-    """One connection on an event loop, read into one buffer; its reads wait in a list."""
+class Sink(Sync):
+    """Reads and looks at nothing: how fast the server can be."""
 
-    def __init__(self) -> None:
-        self._buffer = bytearray(READ)
+    def count(self, call: Call) -> int:
+        self._socket.sendall(request(call.path))
+        last = b""
+        while not last.endswith(END):
+            last = (last + self._socket.recv(READ))[-len(END) :]
+        return int(call.path.rpartition("/")[2])
+
+
+class _Connection(asyncio.BufferedProtocol):
+    """One connection on an event loop, read into a buffer that all share; its reads wait in a list."""
+
+    def __init__(self, buffer: bytearray) -> None:
+        self._buffer = buffer
         self._reads: list[bytes] = []
         self._reader: asyncio.Future[None] | None = None
 
@@ -163,6 +174,7 @@ class Async(Concurrent):
     def __init__(self, url: str, *, typed: bool = True) -> None:
         super().__init__(url, typed=typed)
         self._address = address(url)
+        self._buffer = bytearray(READ)
         self._idle: list[_Connection] = []
 
     async def _reads(self, call: Call) -> AsyncIterator[list[object]]:
@@ -175,7 +187,7 @@ class Async(Concurrent):
 
     async def _connected(self) -> _Connection:
         loop = asyncio.get_running_loop()
-        _, connection = await loop.create_connection(_Connection, *self._address)
+        _, connection = await loop.create_connection(lambda: _Connection(self._buffer), *self._address)
         return connection
 
     async def chunks(self, call: Call) -> AsyncIterator[object]:

@@ -92,4 +92,4 @@ class OverAiohttp(Async):
     def http_client(self) -> httpx.AsyncClient:
         from httpx_aiohttp import HttpxAiohttpClient
 
-        return HttpxAiohttpClient()
+        return HttpxAiohttpClient(limits=httpx.Limits(max_connections=None))
