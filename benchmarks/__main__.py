@@ -1,4 +1,4 @@
-"""`python -m benchmarks WORKLOAD … [--only NAMES] [--rounds N]` prints what it measured.
+"""`python -m benchmarks WORKLOAD … [--only NAMES] [--rounds N]` prints what it measured; `all` also writes it.
 
 python -m benchmarks bulk --only ours-sync,httpx-sse,floor --rounds 5
 """
@@ -7,33 +7,47 @@ from __future__ import annotations
 
 import argparse
 import sys
+from pathlib import Path
 
 from .contestants import ENTRIES, chosen
-from .report import table
-from .rounds import WORKLOADS, run
+from .machine import facts, versions
+from .picture import picture
+from .report import page, promises, table
+from .rounds import WORKLOADS, Outcome, run
+
+HERE = Path(__file__).parent
+ROUNDS = {"decode": 7, "bulk": 7, "paced": 5, "first": 7, "huge": 3, "many": 3, "websocket": 2, "start": 7}
 
 
 def main() -> None:
     """Parse, measure, print."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description="What streams cost.")
-    parser.add_argument("workload", nargs="+", choices=WORKLOADS)
+    parser.add_argument("workload", nargs="+", choices=[*WORKLOADS, "all"])
     parser.add_argument(
         "--only", default="", help=f"comma-separated, of {', '.join(ENTRIES)}; or how they begin: ours, floor"
     )
-    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--rounds", type=int, help=f"by default {ROUNDS}")
     words = parser.parse_args()
-    for workload in words.workload:
+    everything = "all" in words.workload
+    outcomes: dict[str, Outcome] = {}
+    for workload in WORKLOADS if everything else words.workload:
         try:
             entries = chosen(words.only, workload)
         except ValueError as error:
             parser.error(str(error))
-        outcome = run(workload, entries, words.rounds, tell)
-        print(table(workload, outcome))
+        outcomes[workload] = run(workload, entries, words.rounds or ROUNDS[workload], tell)
+        print(table(workload, outcomes[workload].figures), flush=True)
+    figures = {workload: outcome.figures for workload, outcome in outcomes.items()}
+    print("\n" + promises(figures))
+    if everything:
+        server = {name: outcome.server for name, outcome in outcomes.items() if outcome.server is not None}
+        (HERE / "RESULTS.md").write_text(page(figures, server, facts(), versions()))
+        (HERE / "results.svg").write_text(picture(figures))
 
 
 def tell(what: str) -> None:
     """Progress, for people."""
-    print(what, end="\r" if sys.stderr.isatty() else "\n", file=sys.stderr)
+    print(what, end="\033[K\r" if sys.stderr.isatty() else "\n", file=sys.stderr, flush=True)
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
 """The server that speaks both: server-sent events and WebSocket, each as aiohttp has it.
 
-In: the paths of `server.py` that hold streams (`held`, `go`), and `/socket` for WebSocket, where the query says
-whether messages are compressed. Out: the same chunks over both. It prints its port, and ends with its
+In: the paths of `server.py` that hold streams (`held`, `go`), and `/socket` for WebSocket, where the query
+says whether messages are compressed. Out: the same chunks over both. It prints its port, and ends with its
 standard input.
 """
 

@@ -28,10 +28,10 @@ Measure = Callable[[Entry, Process], Measures]
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a workload showed: contestant → measure → figure, and the server's part."""
+    """What a workload showed: contestant → measure → figure, and the server's CPU per chunk, µs."""
 
     figures: dict[str, dict[str, Figure]]
-    server: dict[str, float]
+    server: float | None = None
 
 
 def decode(entry: Entry, process: Process) -> Measures:
@@ -39,7 +39,7 @@ def decode(entry: Entry, process: Process) -> Measures:
     count, found = 20_000, {}
     for shape in ("tokens", "objects"):
         answer = process.ask("decode", shape=shape, count=count, times=2)
-        found[f"{shape} ns"] = answer["cpu"] / checked(answer, count * 2) * 1e9
+        found[f"{shape}, ns"] = answer["cpu"] / checked(answer, count * 2) * 1e9
     return found
 
 
@@ -50,8 +50,8 @@ def bulk(entry: Entry, process: Process) -> Measures:
         if shape == "objects" and entry.slow:
             continue
         answer = process.ask("count", path=f"genkit/bulk/{shape}/{count}", shape=shape, times=1)
-        found[f"{shape} us"] = answer["cpu"] / checked(answer, count) * 1e6
-        found[f"{shape} wall us"] = answer["wall"] / count * 1e6
+        found[f"{shape}, µs"] = answer["cpu"] / checked(answer, count) * 1e6
+        found[f"{shape}, wall µs"] = answer["wall"] / count * 1e6
     return found
 
 
@@ -59,13 +59,13 @@ def paced(entry: Entry, process: Process) -> Measures:
     """One chunk each millisecond."""
     count = 1_000
     answer = process.ask("count", path=f"genkit/paced/tokens/{count}", shape="tokens", times=1)
-    return {"us": answer["cpu"] / checked(answer, count) * 1e6, "wall us": answer["wall"] / count * 1e6}
+    return {"µs": answer["cpu"] / checked(answer, count) * 1e6, "wall µs": answer["wall"] / count * 1e6}
 
 
 def first(entry: Entry, process: Process) -> Measures:
     """Warm: the time from the call to its first chunk."""
     answer = process.ask("first", path="genkit/bulk/tokens/1", shape="tokens", times=100)
-    return {"us": median(answer["waits"]) * 1e6}
+    return {"µs": median(answer["waits"]) * 1e6}
 
 
 def huge(entry: Entry, process: Process) -> Measures:
@@ -74,7 +74,7 @@ def huge(entry: Entry, process: Process) -> Measures:
     for size in (8, 64):
         if size == 8 or not entry.quadratic:
             answer = process.ask("count", path=f"genkit/huge/0/{size << 20}", shape="tokens", times=1)
-            found[f"{size} MiB ms"] = answer["cpu"] / checked(answer, 1) * 1e3
+            found[f"{size} MiB, ms"] = answer["cpu"] / checked(answer, 1) * 1e3
     return found
 
 
@@ -82,7 +82,7 @@ def many(entry: Entry) -> Measures:
     """1 to 2,000 streams in one client, and chunks for all of them in turn."""
     with serving() as server, working(entry, server.url) as process:
         return {
-            f"{name} @{count:,}": value
+            f"{name} @ {count:,}": value
             for count, found in crowd(server, process, (1, 100, 1_000, 2_000)).items()
             for name, value in found.items()
             if not name.startswith("server")
@@ -100,7 +100,7 @@ FLOW = 1.5  # seconds that they flow
 
 
 def crowd(server: Server, process: Process, counts: tuple[int, ...]) -> dict[int, Measures]:
-    """What so many streams cost; memory is counted from the first number on."""
+    """What so many streams cost; the first number warms up, and memory is counted from there on."""
     found: dict[int, Measures] = {}
     base, server_base = 0, 0
     for count in counts:
@@ -109,14 +109,14 @@ def crowd(server: Server, process: Process, counts: tuple[int, ...]) -> dict[int
         flow = process.ask("flow", rounds=max(1, int(RATE * FLOW) // count), rate=RATE)
         server_cpu, server_bytes = server.usage()[0] - before, resident_bytes(server.process.pid)
         found[count] = {
-            "us": flow["cpu"] / flow["chunks"] * 1e6,
-            "open us": opened["cpu"] / opened["opened"] * 1e6,
-            "server us": server_cpu / flow["chunks"] * 1e6,
+            "µs": flow["cpu"] / flow["chunks"] * 1e6,
+            "server, µs": server_cpu / flow["chunks"] * 1e6,
         }
         if base:
+            found[count]["to open, µs"] = opened["cpu"] / opened["opened"] * 1e6
             more = count - counts[0]
             found[count]["KiB"] = (flow["bytes"] - base) / more / 1024
-            found[count]["server KiB"] = (server_bytes - server_base) / more / 1024
+            found[count]["server, KiB"] = (server_bytes - server_base) / more / 1024
         else:
             base, server_base = flow["bytes"], server_bytes
     process.ask("leave")
@@ -142,10 +142,10 @@ WORKLOADS = [*MEASURES, *APART, "start"]
 def run(workload: str, entries: Iterable[Entry], rounds: int, tell: Callable[[str], None]) -> Outcome:
     """All rounds of a workload."""
     if workload == "start":
-        return Outcome(gathered(rounds, tell, {name: partial(start, name) for name in PROGRAMS}), {})
+        return Outcome(gathered(rounds, tell, {name: partial(start, name) for name in PROGRAMS}))
     if workload in APART:
         measure = APART[workload]
-        return Outcome(gathered(rounds, tell, {entry.name: partial(measure, entry) for entry in entries}), {})
+        return Outcome(gathered(rounds, tell, {entry.name: partial(measure, entry) for entry in entries}))
     return together(MEASURES[workload], entries, rounds, tell)
 
 
@@ -161,7 +161,7 @@ def together(measure: Measure, entries: Iterable[Entry], rounds: int, tell: Call
         before = server.usage()
         figures = gathered(rounds, tell, works)
         cpu, sent = (now - then for now, then in zip(server.usage(), before, strict=True))
-    return Outcome(figures, {"server us": cpu / sent * 1e6} if sent else {})
+    return Outcome(figures, cpu / sent * 1e6 if sent else None)
 
 
 def gathered(

@@ -21,7 +21,7 @@ def baseline() -> dict[str, float]:
 
     imported = process_time()
     assert pydantic.VERSION
-    return {"import ms": imported - began} | clients(httpx.Client)
+    return {"import, ms": imported - began} | clients(httpx.Client)
 
 
 def ours() -> dict[str, float]:
@@ -30,7 +30,7 @@ def ours() -> dict[str, float]:
     import streamflow_client
 
     imported = process_time()
-    return {"import ms": imported - began} | clients(lambda: streamflow_client.Client(URL))
+    return {"import, ms": imported - began} | clients(lambda: streamflow_client.Client(URL))
 
 
 def ours_async() -> dict[str, float]:
@@ -39,7 +39,7 @@ def ours_async() -> dict[str, float]:
     import streamflow_client
 
     imported = process_time()
-    return {"import ms": imported - began} | clients(lambda: streamflow_client.AsyncClient(URL))
+    return {"import, ms": imported - began} | clients(lambda: streamflow_client.AsyncClient(URL))
 
 
 def clients(make: Callable[[], object]) -> dict[str, float]:
@@ -50,7 +50,7 @@ def clients(make: Callable[[], object]) -> dict[str, float]:
     second = make()
     end = process_time()
     assert first is not second
-    return {"first client ms": middle - began, "second client ms": end - middle}
+    return {"first client, ms": middle - began, "second client, ms": end - middle}
 
 
 PROGRAMS = {"httpx, pydantic": baseline, "ours-sync": ours, "ours-async": ours_async}

@@ -15,6 +15,7 @@ from ..bodies import Item, Shape
 from .base import Blocking, Call, Concurrent
 from .memory import AsyncBody, Body
 
+MANY = 100_000  # connections: with None, aiohttp's own limit of 100 would hold
 HUGE = 1 << 30  # the largest event that is let through: larger than any here
 TYPES: dict[Shape, Any] = {"tokens": str, "objects": Item}
 
@@ -92,4 +93,4 @@ class OverAiohttp(Async):
     def http_client(self) -> httpx.AsyncClient:
         from httpx_aiohttp import HttpxAiohttpClient
 
-        return HttpxAiohttpClient(limits=httpx.Limits(max_connections=None))
+        return HttpxAiohttpClient(limits=httpx.Limits(max_connections=MANY))

@@ -71,7 +71,7 @@ class OverAiohttp(AsyncHttpxSse):
     def http_client(self, url: str) -> httpx.AsyncClient:
         from httpx_aiohttp import HttpxAiohttpClient
 
-        limits = httpx.Limits(max_connections=None, max_keepalive_connections=20)
+        limits = httpx.Limits(max_connections=100_000)  # None would mean aiohttp's own, 100
         return HttpxAiohttpClient(base_url=url, timeout=TIMEOUT, limits=limits)
 
 
