@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import inspect
 import socket
+import sys
 import warnings
 from collections import deque
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
@@ -27,7 +28,7 @@ from anyio.lowlevel import current_token
 from typing_extensions import TypeVar
 
 from . import calls
-from .call import Action, Done, Failed, Faulty, Open, Wait
+from .call import READ, Done, Failed, Faulty, Open, Wait
 from .calls import Headers, Liveness, Settings
 from .errors import FlowError
 from .session import Session
@@ -297,15 +298,16 @@ class AsyncFlowStream(Generic[ChunkT, OutputT]):
     async def _step(self, session: Session[ChunkT, OutputT]) -> None:
         """Take the one action that the session wants next."""
         with self._exchange.lock:
-            action: Action | None = None if session.settle(monotonic()) else session.step(monotonic())
-        if isinstance(action, Open):
+            action = session.step(monotonic())
+        if action is READ:
+            await self._read(session)
+        elif isinstance(action, Open):
             await self._open(session, action)
         elif isinstance(action, Wait):
             await self._let_go()
             await self._sleep(session, action.seconds)
-        elif action is not None:
-            await self._read(session)
-        calls.write_log(session)
+        if session.notes:
+            calls.write_log(session)
 
     async def _open(self, session: Session[ChunkT, OutputT], action: Open) -> None:
         await self._let_go()
@@ -424,6 +426,7 @@ class Http:
         self.closed: bool = False
         self._searching = AsyncLock()
         self._loop: object = None
+        self._running_loop: Callable[[], object] = current_token
 
     def apart(self) -> Http:
         """Another one for what goes on while this one is closed."""
@@ -490,10 +493,15 @@ class Http:
 
     def check_loop(self) -> None:
         """Connections belong to the event loop that made them."""
-        loop = current_token()
         if self._loop is None:
-            self._loop = loop
-        elif self._loop != loop:
+            self._running_loop = _teller_of_loops()
+            self._loop = self._running_loop()
+            return
+        try:
+            same = self._loop == self._running_loop()
+        except RuntimeError:  # none of asyncio's runs
+            same = False
+        if not same:
             raise RuntimeError(
                 "an AsyncClient belongs to one event loop, and this is another; make one client per loop"
             )
@@ -518,6 +526,18 @@ class Http:
                 if stream is not None:
                     await stream.aclose()
             await self.bury()
+
+
+def _teller_of_loops() -> Callable[[], object]:
+    """What names the running event loop: asyncio's own function, for it is asked at every read, and anyio's
+    costs ten times as much."""
+    asyncio: Any = sys.modules.get("asyncio")
+    try:
+        asyncio.get_running_loop()
+    except (AttributeError, RuntimeError):  # not imported, or not running
+        return current_token
+    teller: Callable[[], object] = asyncio.get_running_loop
+    return teller
 
 
 async def _given_headers(settings: Settings) -> Headers | None:

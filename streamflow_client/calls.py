@@ -462,7 +462,7 @@ def _session(settings: Settings, call: Call, codec: Decoder[ChunkT, OutputT]) ->
 def write_log(session: Session[Any, Any]) -> None:
     """What the session has for the log: a line per attempt, and what the caller may not see otherwise."""
     while session.notes:
-        note = session.notes.popleft()
+        note = session.notes.pop(0)
         log.log(logging.WARNING if note.warns else logging.DEBUG, "%s: %s", session.subject, note.text)
 
 

@@ -60,9 +60,9 @@ class Clocks:
 
     def waiting(self, now: float) -> None:
         """The caller begins to wait for what comes next."""
-        self._awaited = True
         if not self._connecting:
             self._since = now
+        self._awaited = True  # last, since others may look meanwhile
 
     def resting(self) -> None:
         """The caller has what it waited for."""
@@ -74,37 +74,52 @@ class Clocks:
 
     def deadline(self, *, idle: bool = True) -> float | None:
         """When the first clock, `idle` among them or not, will have run out; None where none runs."""
-        return min(self._ends(idle=idle).values(), default=None)
+        first = self._first(idle)
+        return None if first is None else first[0]
 
     def is_over(self, now: float) -> bool:
         """Whether the total deadline has passed."""
-        total = self.timeout.total
-        return total is not None and self.began is not None and now >= self.began + total
+        if self.timeout.total is None:
+            return False
+        end = self._total_end()
+        return end is not None and now >= end
 
     def due(self, *, idle: bool = True) -> Clock:
         """The clock that runs out first, `idle` among them or not.
 
         Where none runs, it is the one that would count what is waited for.
         """
-        first: list[tuple[float, Clock]] = [(end, clock) for clock, end in self._ends(idle=idle).items()]
-        if not first:
+        first = self._first(idle)
+        if first is None:
             return "connect" if self._connecting else "idle"
-        return min(first)[1]
+        return first[1]
 
     def fits(self, seconds: float, now: float) -> bool:
         """Whether a wait of `seconds` is a sensible one and ends before the total deadline."""
-        total = self._ends().get("total")
-        return seconds <= LONGEST_WAIT if total is None else now + seconds < total
+        end = self._total_end()
+        return seconds <= LONGEST_WAIT if end is None else now + seconds < end
 
-    def _ends(self, *, idle: bool = True) -> dict[Clock, float]:
-        timeout, ends = self.timeout, dict[Clock, float]()
-        if self.began is not None and timeout.total is not None:
-            ends["total"] = self.began + timeout.total
-        if self._connecting and timeout.connect is not None:
-            ends["connect"] = self._since + timeout.connect
-        if self._running and self._awaited and not self._connecting:
+    def _total_end(self) -> float | None:
+        total = self.timeout.total
+        return None if total is None or self.began is None else self.began + total
+
+    def _first(self, idle: bool) -> tuple[float, Clock] | None:
+        """Asked at every read, so without a list of them all."""
+        timeout, since = self.timeout, self._since
+        first: tuple[float, Clock] | None = None
+        end = self._total_end()
+        if end is not None:
+            first = (end, "total")
+        if self._connecting:
+            if timeout.connect is not None:
+                first = _sooner(first, since + timeout.connect, "connect")
+        elif self._running and self._awaited:
             if idle and timeout.idle is not None:
-                ends["idle"] = max(self._since, self.last_byte or 0.0) + timeout.idle
+                first = _sooner(first, max(since, self.last_byte or 0.0) + timeout.idle, "idle")
             if self.streaming and timeout.progress is not None:
-                ends["progress"] = max(self._since, self.last_chunk or 0.0) + timeout.progress
-        return ends
+                first = _sooner(first, max(since, self.last_chunk or 0.0) + timeout.progress, "progress")
+        return first
+
+
+def _sooner(first: tuple[float, Clock] | None, end: float, clock: Clock) -> tuple[float, Clock]:
+    return first if first is not None and first[0] <= end else (end, clock)

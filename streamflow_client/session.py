@@ -13,10 +13,11 @@ act and nothing else. Out of place here: sockets, clocks, randomness, locks.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from enum import Enum, auto
+from math import inf
 from typing import Any, Generic, Literal, TypeVar
 
 from pydantic import ValidationError
@@ -48,7 +49,7 @@ from .text import shown, shown_bytes, without_secrets
 from .ticket import Ticket
 from .timeline import Attempt, Phase, Timeline
 from .wire.codec import Decoder, is_not_json
-from .wire.frames import Failure, Frame, Malformed, Raw, Result, Unknown, reframe
+from .wire.frames import Failure, Frame, Malformed, Raw, Result, Run, Unknown, reframe
 from .wire.reply import Reply
 from .wire.request import STREAM_ID_HEADER, TRACE_ID_HEADER
 from .wire.response import refusal_of, retry_after
@@ -59,6 +60,11 @@ OutputT = TypeVar("OutputT")
 
 
 Standing = Literal["not started", "running", "ended", "cancelled", "failed"]
+
+
+# Chunks decoded ahead of the reader: so few that the garbage collector does not look at them (its youngest
+# generation is 700 objects or more), and so many that asking for the next portion costs next to nothing.
+_PORTION = 200
 
 
 class _State(Enum):
@@ -80,6 +86,42 @@ class Session(Generic[ChunkT, OutputT]):
         notes: lines for the log, to be emptied by the driver.
     """
 
+    __slots__ = (
+        "_attempts",
+        "_bytes",
+        "_cancelled",
+        "_clocks",
+        "_codec",
+        "_comments",
+        "_delay",
+        "_draining",
+        "_incoming",
+        "_key",
+        "_last_phase",
+        "_limits",
+        "_ran_before",
+        "_reply",
+        "_resuming",
+        "_retry",
+        "_spared",
+        "_state",
+        "_taking",
+        "_tally",
+        "_tell",
+        "_tries",
+        "_tries_left",
+        "_wakes",
+        "_warned_unknown",
+        "call",
+        "clean",
+        "notes",
+        "outcome",
+        "ready",
+        "stream_id",
+        "trace_id",
+        "was_sent",
+    )  # one more attribute than 30, and a dict of them takes 1 KiB more
+
     def __init__(
         self,
         call: Call,
@@ -95,7 +137,7 @@ class Session(Generic[ChunkT, OutputT]):
         self.outcome: Outcome[OutputT] | None = None
         self.clean: bool = False
         self.was_sent: bool = False
-        self.notes: deque[Note] = deque()
+        self.notes: list[Note] = []
         self.trace_id: str | None = None
         self._retry = retry
         self._limits = limits
@@ -106,6 +148,8 @@ class Session(Generic[ChunkT, OutputT]):
         self._clocks = Clocks(timeout, streaming=call.streaming)
         self._attempts: list[Attempt] = []
         self._bytes = 0  # of the newest attempt's body
+        self._comments = 0  # in it
+        self._incoming: Iterator[Frame] | None = None  # what came and was not taken yet
         self._tries_left = retry.attempts if retry else 1
         self._tries = 0
         self._wakes = 0.0
@@ -177,13 +221,23 @@ class Session(Generic[ChunkT, OutputT]):
         """The caller has what it waited for: until it waits again, silence of the server is no fault."""
         self._clocks.resting()
 
-    def step(self, now: float) -> Action:
-        """What to do next. Only to be asked while `outcome` is None and `ready` is empty."""
-        if self._state is _State.IDLE:
+    def step(self, now: float) -> Action | None:
+        """What to do next. Only to be asked while `outcome` is None and `ready` is empty.
+
+        None: nothing, but look again. There was more in the bytes that came than was taken at once, or the
+        call was cancelled.
+        """
+        if self._cancelled is not None:
+            self.settle(now)
+        elif self._state is _State.IDLE:
             return self._open(now)
-        if self._state is _State.WAITING:
+        elif self._state is _State.WAITING:
             return Wait(max(0.0, self._wakes - now))
-        return READ
+        elif self._incoming is None:
+            return READ
+        else:
+            self._take_in(self._clocks.last_byte or now, most=_PORTION)
+        return None
 
     def deadline(self, *, idle: bool = True) -> float | None:
         """The moment at which the first clock, `idle` among them or not, will have run out."""
@@ -271,36 +325,29 @@ class Session(Generic[ChunkT, OutputT]):
         if self._clocks.is_over(now):  # a caller's own client may not know this clock
             self.expired(now, "total")
             return
-        reply = self._response
+        if self._incoming is not None:
+            self._take_in(now)
         self._bytes += len(data)
-        comments = reply.comments
-        self._taking = True
-        try:
-            for frames in reply.feed(data):
-                self._take(frames, now)
-                if self._state is not _State.READING:
-                    break
-        except (Malformed, EventTooLarge) as error:
-            self._protocol_error(error)
-        finally:
-            self._taking = False
-        if reply.comments != comments:
-            self._clocks.last_comment = now
-        if reply.is_full and self._state is _State.READING:
-            self._refused(reply, now, whole=False)
-        self.settle(now)
+        if self._state is _State.READING:
+            reply = self._response
+            self._incoming = _portions(reply.feed(data))
+            self._take_in(now, most=_PORTION)
+            if reply.comments != self._comments:
+                self._comments, self._clocks.last_comment = reply.comments, now
+        if self._cancelled is not None:
+            self.settle(now)
 
     def eof(self, now: float) -> None:
         """The body ended as HTTP says it should."""
         if not self._hears(now, _State.READING):
             return
-        self.clean = self._taking = True
-        try:
-            self._finish(self._response, now)
-        except (Malformed, EventTooLarge) as error:
-            self._protocol_error(error)
-        finally:
-            self._taking = False
+        self.clean = True
+        self._take_in(now)
+        if self._state is _State.READING:
+            self._incoming = self._last_frames(self._response, now)
+            self._take_in(now)
+        if self._state is _State.READING:
+            self._ended_early(now)
         self.settle(now)
 
     def broke(self, kind: Break, text: str, now: float) -> None:
@@ -387,7 +434,7 @@ class Session(Generic[ChunkT, OutputT]):
 
     def _hears(self, now: float, *states: _State) -> bool:
         """Whether an event counts: not after a cancellation, nor where it comes too late."""
-        return not self.settle(now) and self._state in states
+        return (self._cancelled is None or not self.settle(now)) and self._state in states
 
     def _forget_ready(self) -> None:
         """One by one, from the end: a reader in another thread may be taking from the beginning."""
@@ -402,14 +449,14 @@ class Session(Generic[ChunkT, OutputT]):
 
     def _open(self, now: float) -> Open:
         self._clocks.opening(now)
-        self._reply = None
+        self._reply = self._incoming = None
         self._ran_before = self._may_have_run
         self._resuming = self._has_id
         self.clean = self.was_sent = self._spared = False
         self._tries += 1
         self._tries_left -= 1
         began = now if self._clocks.began is None else self._clocks.began
-        self._bytes = 0
+        self._bytes = self._comments = 0
         self._attempts.append(Attempt(len(self._attempts) + 1, now - began))
         self._state = _State.OPENING  # not before: Ctrl-C may come between, and ends the newest attempt
         if not self._resuming:
@@ -501,26 +548,65 @@ class Session(Generic[ChunkT, OutputT]):
 
     # --- the body ------------------------------------------------------------------------------------
 
-    def _take(self, frames: list[Frame], now: float) -> None:
-        """The hot loop: payloads become typed chunks, a terminal frame ends the call."""
-        tally, ready, decode = self._tally, self.ready, self._codec.chunk
-        before = tally.seen
-        quick = not (self._draining or tally.to_skip or self.stream_id)
+    def _take_in(self, now: float, *, most: float = inf) -> None:
+        """Take of what came: until `most` chunks are ready, or all was taken, or the attempt has ended."""
+        self._taking = True
+        try:
+            while self._incoming is not None and self._state is _State.READING and len(self.ready) < most:
+                frame = next(self._incoming, None)
+                if frame is None:
+                    self._taken_in(now)
+                else:
+                    self._take([frame], now)
+        except (Malformed, EventTooLarge) as error:
+            self._protocol_error(error)
+        finally:
+            self._taking = False
+
+    def _taken_in(self, now: float) -> None:
+        reply, self._incoming = self._response, None
+        if reply.is_full and self._state is _State.READING:
+            self._refused(reply, now, whole=False)
+
+    def _take(self, frames: Iterable[Frame], now: float) -> None:
+        """Payloads become typed chunks, a terminal frame ends the call."""
+        before = self._tally.seen
         for frame in frames:
-            if not isinstance(frame, bytes):
+            if not isinstance(frame, list):
                 self._not_a_chunk(frame, now)
-            elif not quick:
-                self._chunk(frame, now)
+            elif self._draining or self._tally.to_skip:
+                self._pass_over(frame, now)
             else:
-                try:
-                    ready.append(decode(frame))
-                    tally.seen += 1
-                except Exception as error:  # noqa: BLE001 - a validator of the caller's may raise anything
-                    self._odd_chunk(frame, error, now)
+                self._chunks(frame, now)
             if self._state is not _State.READING:
                 break
-        if tally.seen != before:
+        if self._tally.seen != before:
             self._progress(now)
+
+    def _chunks(self, payloads: Run, now: float) -> None:
+        """The hot loop is `map`: nothing but the decoder runs per chunk."""
+        rest, taken = iter(payloads), 0
+        while taken < len(payloads) and self._state is _State.READING:
+            chunks: list[ChunkT] = []
+            error: Exception | None = None
+            try:
+                chunks.extend(map(self._codec.chunk, rest))  # on an error, those before it are kept
+            except Exception as caught:  # noqa: BLE001 - a validator of the caller's may raise anything
+                error = caught
+            good = payloads[taken : taken + len(chunks)]
+            taken += len(chunks)
+            self._deliver(good, chunks)
+            if taken < len(payloads):
+                # Without an error it was a StopIteration, which `map` passes on as its own end.
+                self._odd_chunk(payloads[taken], error or StopIteration(), now)
+                taken += 1
+
+    def _deliver(self, payloads: Run, chunks: Sequence[ChunkT | Faulty]) -> None:
+        if self.stream_id is None:
+            self._tally.seen += len(chunks)
+        else:
+            self._tally.count(payloads, len(self.ready) + len(chunks))
+        self.ready.extend(chunks)
 
     def _progress(self, now: float) -> None:
         self._clocks.last_chunk = now
@@ -528,21 +614,20 @@ class Session(Generic[ChunkT, OutputT]):
             self._tries_left = self._retry.attempts
             self._tries = 1
 
-    def _chunk(self, payload: bytes, now: float) -> None:
-        """A chunk with more to do than to validate it: replayed, drained, or of a durable stream."""
-        if not (self._draining or self._tally.to_skip):
-            try:
-                self.ready.append(self._codec.chunk(payload))
-            except Exception as error:  # noqa: BLE001 - as above
-                self._odd_chunk(payload, error, now)
+    def _pass_over(self, payloads: Run, now: float) -> None:
+        """Chunks that nobody wants, or not again: a replay repeats them, or only the output is waited for."""
+        for at, payload in enumerate(payloads):
+            if not _is_json(payload):  # it may hold more than a chunk, a failure even
+                self._reframed(payload, "message", now)
+            elif self._tally.to_skip:
+                self._replayed(payload, now)
+            elif self._draining:
+                self._tally.count([payload], 0)
             else:
-                self._tally.count(payload, len(self.ready))
-        elif not _is_json(payload):  # it may hold more than a chunk, a failure even
-            self._reframed(payload, "message", now)
-        elif self._tally.to_skip:
-            self._replayed(payload, now)
-        else:
-            self._tally.count(payload, 0)
+                self._chunks(payloads[at:], now)
+                break
+            if self._state is not _State.READING:
+                break
 
     def _replayed(self, payload: bytes, now: float) -> None:
         self._clocks.last_chunk = now
@@ -563,13 +648,12 @@ class Session(Generic[ChunkT, OutputT]):
             f"a chunk is not of the flow's chunk type: {reasons(error)}", validation_error=error
         )
         fault.raw = payload
-        self.ready.append(Faulty(fault))
-        self._tally.count(payload, len(self.ready))
+        self._deliver([payload], [Faulty(fault)])
 
     def _reframed(self, payload: bytes, key: Literal["message", "result"], now: float) -> None:
         whole = with_whole_characters(payload)
         if whole != payload:
-            self._take([whole if key == "message" else Result(whole)], now)
+            self._take([[whole] if key == "message" else Result(whole)], now)
         elif self.call.protocol.name == "reflection":
             raise Malformed("a line is not JSON", payload)
         else:
@@ -627,15 +711,14 @@ class Session(Generic[ChunkT, OutputT]):
 
     # --- the end of the body -------------------------------------------------------------------------
 
-    def _finish(self, reply: Reply, now: float) -> None:
+    def _last_frames(self, reply: Reply, now: float) -> Iterator[Frame]:
+        """What the end of a body completes; an HTTP error is over with it."""
         if reply.is_error:
             self._refused(reply, now, whole=True)
-        elif not reply.is_stream:
-            self._take([reply.answer()], now)
+        elif reply.is_stream:
+            yield from reply.finish()
         else:
-            self._take(reply.finish(), now)
-            if self._state is _State.READING:
-                self._ended_early(now)
+            yield reply.answer()
 
     def _ended_early(self, now: float) -> None:
         if self.call.protocol.name == "events":
@@ -740,6 +823,7 @@ class Session(Generic[ChunkT, OutputT]):
             self._amend(ended=_ending(outcome))
             self.notes.append(Note(str(self._attempts[-1]), warns=False))
         self._state = _State.ENDED
+        self._incoming = None
         self._clocks.pausing()
         self.clean = self.clean or not isinstance(outcome, Failed)
         self.outcome = outcome
@@ -756,6 +840,16 @@ class Session(Generic[ChunkT, OutputT]):
         if self._state is _State.ENDED:
             return self._last_phase
         return "waiting to retry" if self._attempts else "connecting"
+
+
+def _portions(found: Iterable[list[Frame]]) -> Iterator[Frame]:
+    """Frame by frame, long runs of chunks cut into portions."""
+    for frames in found:
+        for frame in frames:
+            if isinstance(frame, list) and len(frame) > _PORTION:
+                yield from (frame[at : at + _PORTION] for at in range(0, len(frame), _PORTION))
+            else:
+                yield frame
 
 
 def _is_json(payload: bytes) -> bool:

@@ -23,7 +23,7 @@ import httpx
 from typing_extensions import TypeVar
 
 from . import calls
-from .call import Action, Done, Failed, Faulty, Open, Wait
+from .call import READ, Done, Failed, Faulty, Open, Wait
 from .calls import HeaderSource, Liveness, Settings
 from .errors import FlowError
 from .locks import ProcessLock
@@ -243,7 +243,7 @@ class FlowStream(Generic[ChunkT, OutputT]):
 
         Raises: RuntimeError.
         """
-        if self._session.outcome is None and self._body is not None:
+        if self._body is not None and self._session.outcome is None:
             self._exchange.check_process()
 
     def _check_turn(self) -> None:
@@ -263,15 +263,16 @@ class FlowStream(Generic[ChunkT, OutputT]):
     def _step(self, session: Session[ChunkT, OutputT]) -> None:
         """Take the one action that the session wants next."""
         with self._exchange.lock:
-            action: Action | None = None if session.settle(monotonic()) else session.step(monotonic())
-        if isinstance(action, Open):
+            action = session.step(monotonic())
+        if action is READ:
+            self._read(session)
+        elif isinstance(action, Open):
             self._open(session, action)
         elif isinstance(action, Wait):
             self._let_go()
             self._sleep(session, action.seconds)
-        elif action is not None:
-            self._read(session)
-        calls.write_log(session)
+        if session.notes:
+            calls.write_log(session)
 
     def _open(self, session: Session[ChunkT, OutputT], action: Open) -> None:
         self._let_go()

@@ -5,7 +5,6 @@ In: payloads of chunks, in order. Out: counts, digests, and a verdict on a repla
 
 from __future__ import annotations
 
-from collections import deque
 from zlib import crc32
 
 from .ticket import Ticket
@@ -27,7 +26,7 @@ class Tally:
         self._digest = ticket.digest if ticket else 0
         self._first_digest = self._digest
         self._replayed = 0
-        self._digests: deque[int] = deque()  # after each of the newest chunks
+        self._digests: list[int] = []  # after each of the newest chunks
 
     def begin_replay(self) -> None:
         """The server will send every chunk again, from the first."""
@@ -40,19 +39,18 @@ class Tally:
         self._replayed = crc32(payload, self._replayed)
         return self.to_skip > 0 or self._replayed == self._digest
 
-    def count(self, payload: bytes, waiting: int) -> None:
-        """A new chunk of a stream with an id; `waiting` chunks are not taken yet, this one included."""
-        self.seen += 1
-        self._digest = crc32(payload, self._digest)
-        self._digests.append(self._digest)
-        while len(self._digests) > waiting + 1:
-            self._digests.popleft()
+    def count(self, payloads: list[bytes], waiting: int) -> None:
+        """New chunks of a stream with an id; `waiting` chunks are not taken yet, these included."""
+        self.seen += len(payloads)
+        for payload in payloads:
+            self._digest = crc32(payload, self._digest)
+            self._digests.append(self._digest)
+        del self._digests[: -(waiting + 1)]
 
     def forget(self, waiting: int) -> None:
         """The newest `waiting` chunks will never be taken."""
         self.seen -= waiting
-        for _ in range(min(waiting, len(self._digests))):
-            self._digests.pop()
+        del self._digests[max(0, len(self._digests) - waiting) :]
         self._digest = self._digests[-1] if self._digests else self._first_digest
 
     def digest(self, waiting: int) -> int:

@@ -57,6 +57,11 @@ def _plain(value: Any) -> Any:
 NOT_COMPARED = {"timeline", "validation_error"}
 
 
+def flat(found: Iterable[Any]) -> list[Any]:
+    """Events or frames one by one: a run of plain ones is a list."""
+    return [each for item in found for each in (item if isinstance(item, list) else [item])]
+
+
 class Response(NamedTuple):
     """A response whose body needs no more decoding."""
 

@@ -13,7 +13,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from pydantic import Json
 
-from pure_calls import LIMITS, Heard, cut_at, cuts, hear, repeatable
+from pure_calls import LIMITS, Heard, cut_at, cuts, flat, hear, repeatable
 from streamflow_client.call import Limits
 from streamflow_client.errors import (
     STATUS_ERRORS,
@@ -58,8 +58,8 @@ def frames(reader: FrameReader, pieces: list[bytes]) -> list[Any]:
     found: list[Frame | str] = []
     try:
         for piece in pieces:
-            found += reader.feed(piece)
-        found += reader.finish()
+            found += flat(reader.feed(piece))
+        found += flat(reader.finish())
     except (Malformed, EventTooLarge) as error:
         found.append(f"{type(error).__name__}: {error}")
     return found
@@ -208,7 +208,7 @@ def test_comments_count_as_life() -> None:
 
 def test_a_broken_reader_stays_broken() -> None:
     reader = CallableFrames(LIMIT)
-    assert reader.feed(b'data: {"message":1}\n\ndata: x\n\n') == [b"1"]
+    assert flat(reader.feed(b'data: {"message":1}\n\ndata: x\n\n')) == [b"1"]
     with pytest.raises(Malformed, match="a frame is not JSON"):
         reader.feed(b'data: {"message":2}\n\n')
     with pytest.raises(Malformed, match="a frame is not JSON"):
@@ -324,7 +324,7 @@ def test_reading_an_envelope_in_full_never_goes_in_circles() -> None:
     for key in both:
         with pytest.raises(Malformed, match="cannot be decoded"):
             reframe(b"1", key)
-    assert reframe(b"1 ", "message") == [b"1"]
+    assert reframe(b"1 ", "message") == [[b"1"]]
 
 
 # --- failures -----------------------------------------------------------------------------------
@@ -513,13 +513,13 @@ def test_lines_in_any_pieces(name: str) -> None:
 def test_telemetry_ends_at_once_and_a_look_alike_waits() -> None:
     reader = ReflectionFrames(LIMIT)
     assert reader.feed(b'{"result":2}\n') == []
-    assert reader.feed(TELEMETRY + b"\n") == [b'{"result":2}', ENDED]
+    assert flat(reader.feed(TELEMETRY + b"\n")) == [b'{"result":2}', ENDED]
     assert reader.comments == 0
 
 
 def test_a_refusing_reader_stays_so() -> None:
     reader = ReflectionFrames(4)
-    assert reader.feed(b"1\n12345\n") == [b"1"]
+    assert flat(reader.feed(b"1\n12345\n")) == [b"1"]
     with pytest.raises(EventTooLarge):
         reader.feed(b"2\n")
     with pytest.raises(EventTooLarge) as caught:
@@ -601,7 +601,7 @@ def test_unary_answers(body: bytes, end: Any) -> None:
 def test_raw_events() -> None:
     reader = RawEvents(LIMIT, lambda event: event)
     body = b": c\n\ndata: a\n\nevent: e\nid: 1\ndata: b\n\nerror: {}\n\n"
-    assert reader.feed(body + b"data: cut") == [
+    assert flat(reader.feed(body + b"data: cut")) == [
         Raw(Event(b"a")),
         Raw(Event(b"b", "e", "1")),
         Raw(Event(b"", "", "1", None, b"{}")),

@@ -9,11 +9,13 @@ from __future__ import annotations
 import gzip
 import re
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import Annotated, Any
+from typing import Annotated, Any, ClassVar
+from zlib import crc32
 
 import pytest
-from pydantic import AfterValidator
+from pydantic import AfterValidator, BaseModel, field_validator
 
 from streamflow_client.call import READ, Break, Call, Done, Failed, Faulty, Limits, Open, Unfit, Wait
 from streamflow_client.errors import (
@@ -189,7 +191,7 @@ class Driver:
             self.trace.append(f"{action.seconds:g}")
             self.sleep(action.seconds)
             self.session.woke(self.now)
-        else:
+        elif action is not None:
             if isinstance(action, Open):
                 self.requests.append(action)
                 self.trace.append(_kind(action))
@@ -243,6 +245,121 @@ def _kind(request: Open) -> str:
 
 def ticket(received: int, digest: int = 0, stream_id: str = "s1") -> Ticket:
     return Ticket(ORIGIN, "f", stream_id, received, digest)
+
+
+# --- many chunks in one read ----------------------------------------------------------------------
+
+MANY = 1000  # more than are decoded at once
+
+
+class Picky(BaseModel):
+    """Takes any number but those divisible by 7; these raise what they are told to."""
+
+    raises: ClassVar[Exception] = ValueError("seven")
+    n: int
+
+    @field_validator("n")
+    @classmethod
+    def _not_seven(cls, n: int) -> int:
+        if n % 7 == 0:
+            raise cls.raises
+        return n
+
+
+def many(*after: bytes) -> bytes:
+    return b"".join(b'data: {"message":{"n":%d}}\n\n' % n for n in range(MANY)) + b"".join(after)
+
+
+@pytest.mark.parametrize("raises", [ValueError("seven"), StopIteration("seven"), OSError("seven")])
+@pytest.mark.parametrize("opening", [reply, durable], ids=["", "durable"])
+def test_chunks_of_another_type_among_many_stand_in_their_place(
+    monkeypatch: pytest.MonkeyPatch, raises: Exception, opening: Callable[..., list[Event]]
+) -> None:
+    """A StopIteration, too, which C code takes for an end."""
+    monkeypatch.setattr(Picky, "raises", raises)
+    driver = Driver(opening(many(DONE)), chunk=Picky)
+    for n in range(MANY):
+        assert driver.session.received == n
+        if n % 7:
+            assert next(driver) == Picky.model_construct(n=n)
+        else:
+            with pytest.raises(ChunkValidationError) as caught:
+                next(driver)
+            assert (caught.value.raw, caught.value.received) == (b'{"n":%d}' % n, n + 1)
+    assert driver.result() == "done"
+
+
+def test_few_chunks_are_decoded_before_they_are_wanted() -> None:
+    """What is decoded and waits is garbage collection's and a stopped reader's work for nothing."""
+    driver = Driver(reply(many(DONE)), chunk=Picky)
+    with suppress(ChunkValidationError):
+        next(driver)
+    assert 10 < len(driver.session.ready) < 300
+    assert driver.result() == "done", "and the others are never decoded"
+    assert driver.session.received == MANY
+
+
+def test_many_chunks_need_few_steps() -> None:
+    driver = Driver(reply(many(DONE)), chunk=Any)
+    chunks = steps = 0
+    while driver.session.outcome is None:
+        driver.step()
+        steps += 1
+        chunks += len(driver.session.ready)
+        driver.session.ready.clear()
+    assert (chunks, steps < 10) == (MANY, True)
+
+
+@pytest.mark.parametrize("taken", [0, 1, 199, 200, 201, MANY - 1])
+def test_a_ticket_counts_what_was_taken_of_many(taken: int) -> None:
+    driver = Driver(durable(many(), end=LOST), retry=None)
+    chunks = driver.take(taken)
+    found = driver.session.ticket()
+    payloads = [b'{"n":%d}' % n for n in range(taken)]
+    assert chunks == [{"n": n} for n in range(taken)]
+    assert found == (None if taken == 0 else ticket(taken, crc32(b"".join(payloads))))
+
+
+def test_a_replay_of_many_goes_on_behind_what_was_received() -> None:
+    driver = Driver(durable(many()[: MANY * 10], end=LOST), durable(many(DONE)))
+    chunks, output = driver.heard()
+    assert chunks == [{"n": n} for n in range(MANY)]
+    assert output == "done"
+
+
+@pytest.mark.parametrize("taken", [1, 200, 250])
+def test_cancelling_drops_what_came_and_was_not_taken(taken: int) -> None:
+    driver = Driver(reply(many(DONE)))
+    driver.take(taken)
+    driver.session.cancel("stopped", tell=False)
+    with pytest.raises(FlowCancelledError) as caught:
+        next(driver)
+    assert caught.value.received == taken
+
+
+@pytest.mark.parametrize("end", [LOST, after(1000)], ids=["lost", "nothing more"])
+def test_what_came_is_delivered_before_what_is_wrong_behind_it(end: Event) -> None:
+    driver = Driver(reply(many(b"data: {\n\n"), end=end))
+    chunks, error = driver.heard()
+    assert len(chunks) == MANY
+    assert isinstance(error, ProtocolError)
+
+
+@pytest.mark.parametrize("after", [b"", DONE, chunk(1), b"data: {\n\n"])
+def test_a_comment_counts_whatever_comes_with_it(after: bytes) -> None:
+    driver = Driver(reply(chunk(0) + b": ping\n\n" + after))
+    driver.step()
+    driver.sleep(1)
+    driver.step()
+    assert driver.session.liveness == (101.0, 101.0, 101.0)
+
+
+def test_bytes_may_come_before_those_before_are_taken() -> None:
+    """A driver need not ask for a step between two reads."""
+    driver = Driver([sent(), head(200), data(many()), data(many(DONE)), eof()])
+    chunks, output = driver.heard()
+    assert chunks == [{"n": n} for n in range(MANY)] * 2
+    assert output == "done"
 
 
 # --- the failure table --------------------------------------------------------------------------
@@ -1352,7 +1469,7 @@ def test_what_was_decoded_after_a_cancellation_is_dropped_too() -> None:
     advance(driver, "ready")
     driver.session.cancel("stopped", tell=False)
     driver.session.ready.append(1)
-    driver.session._tally.count(b"1", 1)
+    driver.session._tally.count([b"1"], 1)
     driver.session.settle(driver.now)
     assert (list(driver.session.ready), driver.session.received) == ([], 0)
 

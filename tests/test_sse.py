@@ -9,7 +9,8 @@ from typing import NamedTuple
 
 import pytest
 
-from streamflow_client.wire.sse import Event, EventDecoder, EventTooLarge
+from pure_calls import flat
+from streamflow_client.wire.sse import Event, EventDecoder, EventTooLarge, Run
 
 LIMIT = 1 << 20
 
@@ -102,7 +103,7 @@ CASES = [
 
 def decode(name: str, pieces: Sequence[bytes]) -> Case:
     decoder = EventDecoder(LIMIT)
-    events = [event for piece in pieces for event in decoder.feed(piece)]
+    events = [event for piece in pieces for event in flat(decoder.feed(piece))]
     tail = decoder.finish() or None
     assert decoder.finish() == []
     counters = decoder.comments, decoder.last_event_id, decoder.retry
@@ -144,9 +145,9 @@ def test_types_of_bare_payloads() -> None:
 
 def test_a_cr_dispatches_at_once() -> None:
     decoder = EventDecoder(LIMIT)
-    assert decoder.feed(b"data: a\r\n\r") == [b"a"]
+    assert flat(decoder.feed(b"data: a\r\n\r")) == [b"a"]
     assert decoder.feed(b"") == []
-    assert decoder.feed(b"\ndata: b\r\r") == [b"b"]
+    assert flat(decoder.feed(b"\ndata: b\r\r")) == [b"b"]
 
 
 def test_the_standard_sets_retry_at_once_but_the_id_at_the_end_of_the_block() -> None:
@@ -157,25 +158,53 @@ def test_the_standard_sets_retry_at_once_but_the_id_at_the_end_of_the_block() ->
     assert decoder.last_event_id == "1"
 
 
-def test_plain_events_after_a_cut_are_split_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    lines: list[bytes] = []
-    runs: list[int] = []
-    read_line, read_run = EventDecoder._read_line, EventDecoder._read_run
+def test_plain_events_are_found_in_runs() -> None:
+    """One run a piece, beside the event that was cut and what is not plain."""
+    event = b'data: {"message":"abcdefgh"}\n\n'
+    last = b'data: {"result":1}\n\n'
+    decoder = EventDecoder(LIMIT, opening=b'{"message":', closing=b"}")
+    stream = event * 500 + last
+    found = [
+        decoder.feed(piece) for piece in (stream[:100], stream[100:4100], stream[4100:], b": ping\n" + event)
+    ]
+    run = [b'"abcdefgh"']
+    assert found == [
+        [run * 3],  # 100 = 3 * 30 + 10
+        [run, run * 132],  # 20 bytes to complete one, 132 * 30, 20 left over
+        [run, run * 363, Event(b'{"result":1}')],
+        [run],
+    ]
 
-    def spy(self: EventDecoder, line: bytes | bytearray, events: list[bytes | Event]) -> None:
-        lines.append(bytes(line))
-        read_line(self, line, events)
 
-    def spy_run(self: EventDecoder, data: bytes, pos: int, events: list[bytes | Event]) -> int:
-        runs.append(read_run(self, data, pos, events) - pos)
-        return pos + runs[-1]
+@pytest.mark.parametrize(
+    ("line", "found"),
+    [
+        (b'data: {"message":1}', [b"1"]),
+        (b'data: {"message":}', [b""]),
+        (b'data: {"message":1', Event(b'{"message":1')),
+        (b'data: {"message":1} ', Event(b'{"message":1} ')),
+        (b'data:{"message":1}', Event(b'{"message":1}')),
+        (b'data: {"message" :1}', Event(b'{"message" :1}')),
+        (b'data: {"result":1}', Event(b'{"result":1}')),
+    ],
+)
+@pytest.mark.parametrize("after", [b"", b'data: {"message":2}\n\n'])
+def test_what_is_plain_is_up_to_the_caller(line: bytes, found: Run | Event, after: bytes) -> None:
+    stream = line + b"\n\n" + after
+    for at in range(len(stream)):
+        decoder = EventDecoder(LIMIT, opening=b'{"message":', closing=b"}")
+        events = flat(decoder.feed(stream[:at]) + decoder.feed(stream[at:]))
+        assert events == flat([found]) + [b"2"] * bool(after), at
 
-    monkeypatch.setattr(EventDecoder, "_read_line", spy)
-    monkeypatch.setattr(EventDecoder, "_read_run", spy_run)
-    stream = b"data: abcdefgh\n\n" * 500
-    assert decode("", [stream[:100], stream[100:4100], stream[4100:]]).events == [b"abcdefgh"] * 500
-    assert lines == [b": abcdefgh", b""] * 2  # the two that were cut
-    assert runs == [16 * (6 - 1), 16 * (249 - 1), 16 * (243 - 1)]  # all but the first of a piece
+
+def test_opening_and_closing_do_not_overlap() -> None:
+    decoder = EventDecoder(LIMIT, opening=b"ab", closing=b"bc")
+    for stream in (b"data: abc\n\n", b"data: abbc\n\n", b"data: abc\n\ndata: abbc\n\ndata: abc\n\n"):
+        whole = decoder.feed(stream)
+        assert flat(whole) == flat(
+            found for i in range(len(stream)) for found in decoder.feed(stream[i : i + 1])
+        )
+        assert [len(event) for event in whole if isinstance(event, Event)] == [5] * stream.count(b"abc")
 
 
 # --- the limit --------------------------------------------------------------------------------
@@ -223,8 +252,8 @@ def test_just_not_too_large(stream: bytes, size: int) -> None:
 def test_what_does_not_add_up() -> None:
     """Comments are not part of an event, and one event is not part of the next."""
     decoder = EventDecoder(10)
-    assert decoder.feed(b":2345678\n" * 9 + b"data: 6789\n\n" * 9) == [b"6789"] * 9
-    assert decoder.feed(b"END\n\n" * 9 + b"data: 6789\r\r" * 9) == [b"6789"] * 9
+    assert flat(decoder.feed(b":2345678\n" * 9 + b"data: 6789\n\n" * 9)) == [b"6789"] * 9
+    assert flat(decoder.feed(b"END\n\n" * 9 + b"data: 6789\r\r" * 9)) == [b"6789"] * 9
     assert decoder.feed(b"id:1\n") == []
     assert decoder.feed(b"id:2\n\n" + b"data:\n\n" * 9) == [Event(b"", id="2")] * 9
 
@@ -236,7 +265,7 @@ def test_events_before_it_are_returned_first(
     bad: bytes, between: bytes, more: list[bytes | Event], again: Callable[[EventDecoder], object]
 ) -> None:
     decoder = EventDecoder(10)
-    assert decoder.feed(b"data: a\n\n" + between + bad + b"\n\ndata: d\n\n") == [b"a", *more]
+    assert flat(decoder.feed(b"data: a\n\n" + between + bad + b"\n\ndata: d\n\n")) == [b"a", *more]
     for _ in range(2):
         with pytest.raises(EventTooLarge) as caught:
             again(decoder)

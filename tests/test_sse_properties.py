@@ -8,6 +8,7 @@ import httpx_sse
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from pure_calls import flat
 from streamflow_client.wire.sse import Event, EventDecoder, EventTooLarge
 
 LIMIT = 1 << 20
@@ -43,7 +44,8 @@ some_settings = settings(max_examples=300, deadline=None, derandomize=True)
 class Reference:
     """Each comment is the standard's own text, or names a deviation of ours."""
 
-    def __init__(self, stream: bytes) -> None:
+    def __init__(self, stream: bytes, opening: bytes, closing: bytes) -> None:
+        self.opening, self.closing = opening, closing
         self.events: list[bytes | Event] = []
         self.comments = 0
         self.last_event_id = self.id = ""
@@ -102,8 +104,14 @@ class Reference:
     def dispatch(self) -> None:
         self.last_event_id = self.id
         event = self.event()
-        if event and len(self.block) == 1 and self.block[0][:6] == b"data: " and not self.id:
-            self.events.append(event.data)  # ours
+        opening, closing = b"data: " + self.opening, self.closing
+        if (
+            event
+            and self.id == ""
+            and re.fullmatch(re.escape(opening) + b"(?s:.*)" + re.escape(closing), b"\n".join(self.block))
+            and len(self.block) == 1
+        ):
+            self.events.append(self.block[0][len(opening) : len(self.block[0]) - len(closing)])  # ours
         elif event:
             self.events.append(event)
         self.clear()
@@ -120,14 +128,14 @@ class Reference:
 Outcome = tuple[list[bytes | Event], list[Event], int, str, int | None]
 
 
-def reference(stream: bytes) -> Outcome:
-    r = Reference(stream)
+def reference(stream: bytes, opening: bytes = b"", closing: bytes = b"") -> Outcome:
+    r = Reference(stream, opening, closing)
     return r.events, r.tail, r.comments, r.last_event_id, r.retry
 
 
-def decode(pieces: list[bytes]) -> Outcome:
-    decoder = EventDecoder(LIMIT)
-    events = [event for piece in pieces for event in decoder.feed(piece)]
+def decode(pieces: list[bytes], opening: bytes = b"", closing: bytes = b"") -> Outcome:
+    decoder = EventDecoder(LIMIT, opening, closing)
+    events = [event for piece in pieces for event in flat(decoder.feed(piece))]
     tail = decoder.finish()
     return events, tail, decoder.comments, decoder.last_event_id, decoder.retry
 
@@ -150,12 +158,33 @@ def test_plain_streams(stream: bytes, at: list[int]) -> None:
     assert decode(cut(stream, at)) == reference(stream)
 
 
+ends_of_plain = st.sampled_from([b"", b"x", b"1", b"data: ", b"ab", b"a"])
+
+
+@some_settings
+@given(streams, cuts, ends_of_plain, ends_of_plain)
+def test_whatever_is_plain(stream: bytes, at: list[int], opening: bytes, closing: bytes) -> None:
+    assert decode(cut(stream, at), opening, closing) == reference(stream, opening, closing)
+
+
+@some_settings
+@given(st.data(), ends_of_plain, ends_of_plain, cuts)
+def test_runs(data: st.DataObject, opening: bytes, closing: bytes, at: list[int]) -> None:
+    line = st.sampled_from([b"", b"a", b"bab", b"x1"]).map(lambda b: b"data: " + opening + b + closing)
+    stream = b"".join(
+        data.draw(
+            st.lists(line | plain.map(bytes.strip), max_size=20).map(lambda x: [e + b"\n\n" for e in x])
+        )
+    )
+    assert decode(cut(stream, at), opening, closing) == reference(stream, opening, closing)
+
+
 def decode_until_refused(pieces: list[bytes], limit: int) -> tuple[list[bytes | Event], bool]:
     decoder = EventDecoder(limit)
     events: list[bytes | Event] = []
     try:
         for piece in pieces:
-            events += decoder.feed(piece)
+            events += flat(decoder.feed(piece))
         events += decoder.finish()
     except EventTooLarge as error:
         return events, error.size > limit

@@ -892,7 +892,7 @@ def _interrupt(*_: object) -> None:
 def test_a_cancellation_that_takes_the_chunk_away_is_no_end(
     driver: Driver, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with serve() as (stub, _), driver.client(stub) as client, client.flow(COUNT).stream(3) as stream:
+    with serve() as (stub, _), driver.client(stub) as client, client.flow(HELD).stream(3) as stream:
         rests = Exchange.rests
 
         def cancelled_just_then(exchange: Exchange) -> None:

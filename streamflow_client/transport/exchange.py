@@ -88,16 +88,16 @@ class Exchange:
 
     def waits(self, *, drain: bool) -> None:
         """The caller begins to wait for what comes next; to `drain`, for the output only."""
-        with self.lock:
-            self.session.waits(monotonic())
-            if drain:
+        self.session.waits(monotonic())
+        if drain:
+            with self.lock:
                 self.session.drain()
-        self.hurry()
+        if self.on_hurry is not None:
+            self.hurry()
 
     def rests(self) -> None:
         """The caller has what it waited for."""
-        with self.lock:
-            self.session.rests()
+        self.session.rests()
 
     def hurry(self) -> None:
         """There may be less time than before: whoever watches the clocks looks again."""
@@ -139,7 +139,7 @@ class Exchange:
         Raises:
             RuntimeError: this is not the process that made the call.
         """
-        if not self._is_ours:
+        if self._process != os.getpid():
             raise RuntimeError(
                 "the stream was opened before a fork and is its parent's; resume its ticket in the child"
             )

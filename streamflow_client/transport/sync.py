@@ -17,6 +17,7 @@ from typing import Any, cast
 import httpcore
 import httpx
 
+from ..wire.chunked import ChunkMerger
 from .dial import Dial, reach
 from .exchange import Exchange, running, seconds_left
 from .idle import IdleLanes, Origin
@@ -218,6 +219,7 @@ class _Stream(httpcore.NetworkStream):
         self._lane = lane
         self._inner = inner
         self._carries_request = carries_request
+        self._merger = ChunkMerger()
         self.socket: socket.socket = inner.get_extra_info("socket")
 
     def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
@@ -225,14 +227,16 @@ class _Stream(httpcore.NetworkStream):
         data = self._inner.read(max_bytes, seconds_left(exchange, timeout, httpcore.ReadTimeout))
         if exchange is not None:
             exchange.received(data)
-        return data
+        return self._merger.merge(data)
 
     def write(self, buffer: bytes, timeout: float | None = None) -> None:
         exchange = self._lane.exchange
-        if exchange is not None and self._carries_request and not buffer.startswith(SOCKS_VERSIONS):
-            if self._lane.reused and not exchange.session.was_sent and self.get_extra_info("is_readable"):
-                raise ServerLeft
-            exchange.sending(reused=self._lane.reused)
+        if self._carries_request and not buffer.startswith(SOCKS_VERSIONS):
+            if exchange is not None:
+                if self._lane.reused and not exchange.session.was_sent and self.get_extra_info("is_readable"):
+                    raise ServerLeft
+                exchange.sending(reused=self._lane.reused)
+            self._merger.sends(buffer)
         for start in range(0, len(buffer), _WRITE_SIZE):
             seconds = seconds_left(exchange, timeout, httpcore.WriteTimeout)
             self._inner.write(buffer[start : start + _WRITE_SIZE], seconds)

@@ -18,8 +18,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
-from typing import Any, Generic, Protocol, cast
+from typing import Any, Generic, Literal, Protocol, cast
 
 from pydantic import BaseModel, TypeAdapter, ValidationError
 from pydantic.errors import PydanticUndefinedAnnotation, PydanticUserError
@@ -180,30 +179,55 @@ def _adapter(name: str, role: str, form: Any) -> TypeAdapter[Any]:
 
 
 def _decoder(adapter: TypeAdapter[Any], strict: bool) -> Callable[[bytes], Any]:
-    decode = adapter.validator.validate_json  # the adapter's own would cost as much again
-    if strict:
-        return partial(decode, extra="forbid")
-    return decode if _says_extra(adapter.core_schema) else partial(decode, extra="allow")
+    if not strict and _any_node(adapter.core_schema, _says_extra):
+        return adapter.validator.validate_json
+    return _with_extra(adapter, strict)
 
 
 def _schema_decoder(adapter: TypeAdapter[Any], strict: bool) -> Callable[[bytes], Any]:
-    decode = adapter.validator.validate_json
-    return decode if strict else partial(decode, extra="allow")
+    return adapter.validator.validate_json if strict else _with_extra(adapter, strict)
+
+
+def _with_extra(adapter: TypeAdapter[Any], strict: bool) -> Callable[[bytes], Any]:
+    """Not a `partial`: with keywords that takes 90 ns more (CPython 3.11)."""
+    decode = adapter.validator.validate_json  # the adapter's own would cost as much again
+    extra: Literal["forbid", "allow"] = "forbid" if strict else "allow"
+
+    def decoded(payload: bytes) -> Any:
+        return decode(payload, extra=extra)
+
+    return decoded if _any_node(adapter.core_schema, _may_have_fields) else decode
 
 
 _NO_SCHEMAS = frozenset({"default", "expected", "metadata", "serialization"})
 
 
-def _says_extra(schema: Any) -> bool:
-    """Whether any type within a core schema has its own rule for unknown fields, or no room."""
+# Types of nodes that have no fields of their own, though those within them may: the usual ones.
+_NO_FIELDS = frozenset(
+    {"any", "none", "bool", "int", "float", "decimal", "str", "bytes", "literal", "enum", "uuid", "url"}
+    | {"date", "time", "datetime", "timedelta", "list", "tuple", "set", "frozenset", "dict"}
+    | {"nullable", "union", "default"}
+)
+
+
+def _any_node(schema: Any, holds: Callable[[dict[str, Any]], bool]) -> bool:
+    """Whether something is so of any node of a core schema."""
     if isinstance(schema, list | tuple):
-        return any(map(_says_extra, cast("list[Any]", schema)))
+        return any(_any_node(part, holds) for part in cast("list[Any]", schema))
     if not isinstance(schema, dict):
         return False
     node = cast("dict[str, Any]", schema)
+    return holds(node) or any(_any_node(part, holds) for key, part in node.items() if key not in _NO_SCHEMAS)
+
+
+def _says_extra(node: dict[str, Any]) -> bool:
+    """Whether a type has its own rule for unknown fields, or no room."""
     return (
         "extra_fields_behavior" in node
         or node.get("extra_behavior", "ignore") != "ignore"  # of every TypedDict that says nothing
         or node.get("type") == "dataclass"
-        or any(_says_extra(part) for key, part in node.items() if key not in _NO_SCHEMAS)
     )
+
+
+def _may_have_fields(node: dict[str, Any]) -> bool:
+    return node.get("type") not in _NO_FIELDS

@@ -5,7 +5,8 @@ frame means for a call.
 
 A frame is one of
 
-* `bytes`: a chunk, as the JSON of its value. The usual case, so nothing is wrapped around it.
+* a `Run`, a list of `bytes`: chunks that follow each other, each as the JSON of its value. The usual case,
+  so nothing is wrapped around it.
 * `Result`: the terminal frame of a success.
 * `Failure`: the terminal frame of a failure.
 * `Unknown`: a frame of a kind that this library does not know; it is skipped with a warning.
@@ -29,7 +30,7 @@ from pydantic_core import to_json
 
 from ..jsonvalues import is_object, read_json
 from .failures import Failure, failure_of, is_failure, names_status, reflected_failure, trace_id_of
-from .sse import Event, EventDecoder, EventTooLarge
+from .sse import Event, EventDecoder, EventTooLarge, Run
 
 __all__ = [
     "CallableFrames",
@@ -41,6 +42,7 @@ __all__ = [
     "RawEvents",
     "ReflectionFrames",
     "Result",
+    "Run",
     "Unknown",
     "callable_answer",
     "reflection_answer",
@@ -79,11 +81,17 @@ class Raw:
     value: Any
 
 
-Frame = bytes | Result | Failure | Unknown | Raw
+Frame = Run | Result | Failure | Unknown | Raw
 
 
 class FrameReader(Protocol):
-    """Both protocols read bodies through this."""
+    """Both protocols read bodies through this.
+
+    Attributes:
+        broken: what follows the frames given last is no such thing: the next call raises.
+    """
+
+    broken: bool
 
     @property
     def comments(self) -> int:
@@ -101,8 +109,6 @@ class FrameReader(Protocol):
 
 # --- callable protocol over server-sent events ----------------------------------------------------
 
-_CHUNK = b'{"message":'
-_CHUNK_SIZE = len(_CHUNK)
 _CLOSE = ord("}")
 _ENVELOPE = re.compile(rb'\s*\{\s*"(message|result)"\s*:\s*')
 
@@ -111,35 +117,36 @@ class CallableFrames:
     """The frames of `data: {"message": …}` … `data: {"result": …}`, in every server's dialect."""
 
     def __init__(self, max_event_bytes: int) -> None:
-        self._events = EventDecoder(max_event_bytes)
+        self._events = EventDecoder(max_event_bytes, opening=b'{"message":', closing=b"}")
         self._undefined = False  # `data: {}` waits for what follows: see _release
-        self._broken: Malformed | None = None
+        self._malformed: Malformed | None = None
+        self.broken: bool = False
 
     @property
     def comments(self) -> int:
         return self._events.comments
 
     def feed(self, data: bytes) -> list[Frame]:
-        if self._broken is not None:
-            raise self._broken
+        if self._malformed is not None:
+            raise self._malformed
         frames: list[Frame] = []
         try:
             for event in self._events.feed(data):
-                if self._undefined or type(event) is not bytes:
+                if isinstance(event, Event):
                     self._read(event, frames)
-                elif event.startswith(_CHUNK) and event[-1] == _CLOSE:
-                    frames.append(event[_CHUNK_SIZE:-1])
                 else:
-                    self._read(event, frames)
+                    self._release(frames)
+                    frames.append(event)
         except Malformed as error:
-            self._broken = error
+            self._malformed = error
             if not frames:
                 raise
+        self.broken = self._events.broken or self._malformed is not None
         return frames
 
     def finish(self) -> list[Frame]:
-        if self._broken is not None:
-            raise self._broken
+        if self._malformed is not None:
+            raise self._malformed
         frames: list[Frame] = []
         for event in self._events.finish():
             self._release(frames)  # also before half a frame: the server had more to say
@@ -149,9 +156,7 @@ class CallableFrames:
             frames.append(Result(None))
         return frames
 
-    def _read(self, event: bytes | Event, frames: list[Frame]) -> None:
-        if isinstance(event, bytes):
-            event = Event(event)
+    def _read(self, event: Event, frames: list[Frame]) -> None:
         if not event.data and event.error is None:
             return  # an empty event is a heartbeat
         self._release(frames)
@@ -164,7 +169,7 @@ class CallableFrames:
         """JavaScript's `undefined` was a chunk of None, now that another frame follows it."""
         if self._undefined:
             self._undefined = False
-            frames.append(b"null")
+            frames.append([b"null"])
 
     def _data(self, event: Event, frames: list[Frame]) -> None:
         cut = _cut(event.data)
@@ -178,14 +183,14 @@ class CallableFrames:
             frames += _frames_of_named(event)
 
 
-def _cut(payload: bytes) -> bytes | Result | None:
+def _cut(payload: bytes) -> Run | Result | None:
     """The value inside an envelope that has one key, as far as can be seen without parsing it."""
     match = _ENVELOPE.match(payload)
     body = payload.rstrip()
     if match is None or body[-1] != _CLOSE:
         return None
     value = body[match.end() : -1]
-    return value if match[1] == b"message" else Result(value)
+    return [value] if match[1] == b"message" else Result(value)
 
 
 def _frames_of(envelope: Any) -> list[Frame]:
@@ -198,7 +203,7 @@ def _frames_of(envelope: Any) -> list[Frame]:
     message, result = envelope.get("message"), envelope.get("result")
     has_no_chunk = message is None and (failed or "result" in envelope)
     if "message" in envelope and not names_status(envelope) and not has_no_chunk:
-        found.append(to_json(message))
+        found.append([to_json(message)])
     if failed:
         found.append(failure_of(envelope))
     elif "result" in envelope and (result is not None or message is None):
@@ -224,7 +229,7 @@ def reframe(payload: bytes, key: Literal["message", "result"]) -> list[Frame]:
         Malformed: the envelope is no JSON either; or it holds that one value after all.
     """
     frames = _frames_of(_parse(b'{"%b":%b}' % (key.encode(), payload)))
-    if frames in ([payload], [Result(payload)]):
+    if frames in ([[payload]], [Result(payload)]):
         raise Malformed("a value cannot be decoded", payload)
     return frames
 
@@ -244,14 +249,19 @@ class RawEvents:
     def __init__(self, max_event_bytes: int, wrap: Callable[[Event], Any]) -> None:
         self._events = EventDecoder(max_event_bytes)
         self._wrap = wrap
+        self.broken: bool = False
 
     @property
     def comments(self) -> int:
         return self._events.comments
 
     def feed(self, data: bytes) -> list[Frame]:
-        events = self._events.feed(data)
-        return [Raw(self._wrap(Event(e) if isinstance(e, bytes) else e)) for e in events]
+        frames: list[Frame] = []
+        for found in self._events.feed(data):
+            events = [found] if isinstance(found, Event) else map(Event, found)
+            frames += [Raw(self._wrap(event)) for event in events]
+        self.broken = self._events.broken
+        return frames
 
     def finish(self) -> list[Frame]:
         return [Raw(self._wrap(event)) for event in self._events.finish()]
@@ -276,6 +286,7 @@ class ReflectionFrames:
         self._partial = bytearray()
         self._held: tuple[bytes, Result | Failure] | None = None
         self._refused: EventTooLarge | None = None
+        self.broken: bool = False
 
     def feed(self, data: bytes) -> list[Frame]:
         if self._refused is not None:
@@ -290,6 +301,7 @@ class ReflectionFrames:
             self._extend(tail)
         except EventTooLarge as error:
             self._refused = error
+            self.broken = True
             self._release(frames)
             if not frames:
                 raise
@@ -321,7 +333,7 @@ class ReflectionFrames:
             line = b"null"
         found = _envelope(line) if _TERMINAL_KEY.search(line) else None
         if found is None:
-            frames.append(line)
+            frames.append([line])
         elif found[1]:
             frames.append(found[0])
         else:
@@ -330,7 +342,7 @@ class ReflectionFrames:
     def _release(self, frames: list[Frame]) -> None:
         """What looked like the envelope was a chunk, now that a line follows it."""
         if self._held is not None:
-            frames.append(self._held[0])
+            frames.append([self._held[0]])
             self._held = None
 
 

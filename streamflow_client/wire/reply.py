@@ -7,6 +7,7 @@ Out of place here: what a status or a frame means for the call.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 
 from .frames import Failure, Frame, FrameReader, Malformed, Result
 from .request import WireProtocol
@@ -40,6 +41,7 @@ class Reply:
         max_body: int,
     ) -> None:
         self.status = status
+        self.is_error: bool = status >= 400
         self.reason = reason
         self.headers = headers
         self._protocol = protocol
@@ -52,10 +54,6 @@ class Reply:
         self._frames: FrameReader | None = None
         if (streaming or _streams_anyway(headers, protocol)) and not self.is_error:
             self._frames = protocol.frames(max_event)
-
-    @property
-    def is_error(self) -> bool:
-        return self.status >= 400
 
     @property
     def is_stream(self) -> bool:
@@ -72,36 +70,30 @@ class Reply:
 
     def feed(self, data: bytes) -> Iterator[list[Frame]]:
         """The frames that `data` completes. Raises: Malformed, EventTooLarge."""
-        for piece in self._pieces(data):
-            self._look_at(piece)
+        for piece in self._pieces(data) if self.is_error else self._decoder.pieces(data):
+            if len(self._head) < _HEAD:
+                self._look_at(piece)
             if self._frames is None:
                 self._collect(piece)
-            else:
-                yield from self._frames_of(self._frames, piece)
+                continue
+            frames = self._frames.feed(piece)
+            if frames:
+                self._any_frame = True
+                yield frames
+            if self._frames.broken:  # behind these frames; the next call raises
+                self._frames.feed(b"")
 
     def _pieces(self, data: bytes) -> Iterator[bytes]:
         """An error page whose compression is broken is as good as cut short."""
-        try:
+        with suppress(Malformed):
             yield from self._decoder.pieces(data)
-        except Malformed:
-            if not self.is_error:
-                raise
 
     def _look_at(self, piece: bytes) -> None:
         """Keep the head; by its first byte, whatever its label, one JSON body is told from a stream."""
-        if len(self._head) >= _HEAD:
-            return
         first = not self._head.strip()
         self._head += piece[: _HEAD - len(self._head)]
         if first and self._protocol.name == "callable" and self._head.strip()[:1] in (b"{", b"["):
             self._frames = None
-
-    def _frames_of(self, reader: FrameReader, piece: bytes) -> Iterator[list[Frame]]:
-        """What a piece completes; an error behind good frames is raised once these are taken."""
-        while frames := reader.feed(piece):
-            self._any_frame = True
-            yield frames
-            piece = b""
 
     def _collect(self, piece: bytes) -> None:
         self._parts.append(piece[: max(0, self._max_body - self._collected)])
@@ -135,8 +127,8 @@ class Reply:
 class _Unreadable:
     """An error's body in an encoding that was not asked for: its status must do."""
 
-    def pieces(self, data: bytes) -> Iterator[bytes]:
-        return iter(())
+    def pieces(self, data: bytes) -> tuple[bytes, ...]:
+        return ()
 
 
 def _streams_anyway(headers: Mapping[str, str], protocol: WireProtocol) -> bool:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from html import unescape
@@ -183,8 +183,8 @@ def _date(value: str) -> datetime | None:
 class Plain:
     """The body as it is."""
 
-    def pieces(self, data: bytes) -> Iterator[bytes]:
-        yield data
+    def pieces(self, data: bytes) -> Iterable[bytes]:
+        return (data,)
 
 
 _PIECE = 64 * 1024

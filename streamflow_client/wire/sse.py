@@ -1,10 +1,12 @@
 """Server-sent events: bytes in, whole events out.
 
 In go the bytes of a response body, in pieces cut anywhere. Out come the events they complete, in
-order: bare `bytes` for an event that is nothing but one `data: <payload>` line (comments beside it
-don't matter) while no event id is in force, an `Event` for every other one. The payload stays
-undecoded: what it means, which event types matter and whether a stream may end where it does belong
-to the callers, as do content types, reconnecting and every kind of I/O.
+order: the *plain* ones, which follow each other, as a run, a list of their payloads; every other one as an
+`Event`. Plain is an event that is nothing but one line `data: <opening><payload><closing>` (comments beside
+it don't matter) while no event id is in force; opening and closing are the caller's. Runs are found and
+split at the speed of C, which is what makes a stream of small events cheap. The payload stays undecoded:
+what it means, which event types matter and whether a stream may end where it does belong to the callers,
+as do content types, reconnecting and every kind of I/O.
 
 The grammar is https://html.spec.whatwg.org/multipage/server-sent-events.html, quoted below, with
 these differences:
@@ -20,15 +22,18 @@ these differences:
 from typing import Final, NamedTuple
 
 _BOM: Final = b"\xef\xbb\xbf"
-_PLAIN: Final = b"data: "
+_DATA: Final = b"data: "
 _CR: Final = 0x0D  # an int: `b"\r" in data` takes 160 ns, since CPython tries it as a number first
 _HEAD: Final = 200  # bytes of a refused event that an error keeps
-_LONG: Final = 512  # bytes: in longer lines, one byte at a time is faster found than eight
 _RETRY_DIGITS: Final = 15  # 30,000 years; longer numbers overflow clocks, and int() at 4,300
 
 
+Run = list[bytes]
+"""The payloads of plain events that follow each other, at least one."""
+
+
 class Event(NamedTuple):
-    """An event that is more than a bare payload."""
+    """An event that is not plain."""
 
     data: bytes
     """The data lines joined by line feeds; nobody has checked that they are UTF-8."""
@@ -62,7 +67,7 @@ class EventTooLarge(ValueError):
 
 
 class EventDecoder:
-    """Decodes one stream; the module's docstring says what comes out.
+    """Decodes one stream; the module's docstring says what comes out, and what `opening` and `closing` are.
 
     The size of an event is the sum of its lines without their line ends. Comments are not part of
     it, but a single line may not outgrow the limit either, whatever it is going to be. Events that
@@ -70,6 +75,8 @@ class EventDecoder:
     `EventTooLarge`, and so does every call from then on.
     """
 
+    broken: bool
+    """An event was too large: every further call raises."""
     comments: int
     """Comment lines so far: a sign of life."""
     last_event_id: str
@@ -77,7 +84,13 @@ class EventDecoder:
     retry: int | None
     """The reconnection time in milliseconds that the server asked for last."""
 
-    def __init__(self, max_event_bytes: int) -> None:
+    def __init__(self, max_event_bytes: int, opening: bytes = b"", closing: bytes = b"") -> None:
+        self._opening = opening
+        self._closing = closing
+        self._plain = _DATA + opening
+        self._ending = closing + b"\n\n"
+        self._between = self._ending + self._plain  # what separates the payloads of a run
+        self.broken = False
         self.comments = 0
         self.last_event_id = ""
         self.retry = None
@@ -90,7 +103,7 @@ class EventDecoder:
         self._begin_event()
 
     def _begin_event(self) -> None:
-        self._fresh = not self._id  # nothing of an event was read, and a plain one may go out bare
+        self._fresh = not self._id  # nothing of an event was read, and it may be a plain one
         self._only_plain = True  # no line but `data: …` so far
         self._size = 0
         self._head = b""
@@ -99,17 +112,18 @@ class EventDecoder:
         self._type = ""
         self._event_retry: int | None = None
 
-    def feed(self, data: bytes) -> list[bytes | Event]:
+    def feed(self, data: bytes) -> list[Run | Event]:
         """The events that `data` completes. Raises: EventTooLarge."""
         if self._refused is not None:
             raise EventTooLarge(*self._refused)
         if self._after_cr or self._start is not None or _CR in data:
             data = self._with_line_feeds(self._without_bom(data))
-        events: list[bytes | Event] = []
+        events: list[Run | Event] = []
         try:
             self._read(data, events)
         except EventTooLarge as error:
             self._refused = (error.size, error.limit, error.head)
+            self.broken = True
             self._drop()
             if not events:
                 raise
@@ -156,40 +170,48 @@ class EventDecoder:
         self._after_cr = data.endswith(b"\r")
         return data.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
 
-    def _read(self, data: bytes, events: list[bytes | Event]) -> None:
+    def _read(self, data: bytes, events: list[Run | Event]) -> None:
         pos, size, try_run = 0, len(data), True
         while pos < size:
+            if self._fresh and data.startswith(self._plain, pos):
+                # Once a piece, lest one that has other events too be searched again and again.
+                end = self._read_plain(data, pos, events, run=try_run)
+                if end == pos and try_run:
+                    end = self._read_plain(data, pos, events, run=False)
+                try_run = False
+                if end > pos:
+                    pos = end
+                    continue
             end = data.find(b"\n", pos)
             if end < 0:
                 self._keep(data[pos:])
                 return
-            if (
-                self._fresh
-                and data[end : end + 2] == b"\n\n"
-                and data.startswith(_PLAIN, pos)
-                and end - pos <= self._limit
-            ):
-                events.append(data[pos + 6 : end])
-                short = end - pos < _LONG
-                pos = end + 2
-                # Once a piece, lest one that has other events too be searched again and again.
-                if try_run and short and pos < size:
-                    pos = self._read_run(data, pos, events)
-                    try_run = False
-            else:
-                self._read_line(data[pos:end], events)
-                pos = end + 1
+            self._read_line(data[pos:end], events)
+            pos = end + 1
 
-    def _read_run(self, data: bytes, pos: int, events: list[bytes | Event]) -> int:
-        """Take all whole events from `pos` on in one go, if all are plain; return their end."""
-        end = data.rfind(b"\n\n", pos)
-        if end < 0 or end - pos > self._limit or not data.startswith(_PLAIN, pos):
+    def _read_plain(self, data: bytes, pos: int, events: list[Run | Event], *, run: bool) -> int:
+        """Take the plain event that may begin at `pos`; with `run`, all up to the last in `data`.
+
+        Gives the end of what was taken; `pos` where that is nothing, since an event there is not plain.
+        """
+        start = pos + len(self._plain)
+        last = data.rfind(self._between, start) if run else -1
+        after = start if last < 0 else last + len(self._between)
+        end = data.find(b"\n", after) - len(self._closing)
+        if end < after or not data.startswith(self._ending, end):  # the last one is not whole, or not plain
+            end = last
+        if end < 0:
             return pos
-        payloads = data[pos + 6 : end].split(b"\n\n" + _PLAIN)
-        if data.count(b"\n", pos, end) > 2 * (len(payloads) - 1):
+        payloads = data[start:end].split(self._between)
+        if data.count(b"\n", start, end) != 2 * (len(payloads) - 1):
             return pos  # a line feed that belongs to no separator: some event is not a single line
-        events += payloads
-        return end + 2
+        if end - pos > self._limit and self._too_large(payloads):
+            return pos
+        events.append(payloads)
+        return end + len(self._ending)
+
+    def _too_large(self, payloads: Run) -> bool:
+        return max(map(len, payloads)) + len(self._plain) + len(self._closing) > self._limit
 
     def _keep(self, rest: bytes) -> None:
         self._fresh = False
@@ -203,7 +225,7 @@ class EventDecoder:
 
     # --- lines to events ----------------------------------------------------------------------
 
-    def _read_line(self, line: bytes | bytearray, events: list[bytes | Event]) -> None:
+    def _read_line(self, line: bytes | bytearray, events: list[Run | Event]) -> None:
         if self._partial:
             self._partial += line
             line, self._partial = self._partial, bytearray()
@@ -221,7 +243,7 @@ class EventDecoder:
         self._size += len(line)
         if len(self._head) < _HEAD:
             self._head += line[:_HEAD] + b"\n"
-        if line.startswith(_PLAIN):
+        if line.startswith(_DATA):
             self._data.append(bytes(memoryview(line)[6:]))  # one copy, of a bytearray too
             return
         self._only_plain = False
@@ -243,15 +265,19 @@ class EventDecoder:
             case _:
                 pass  # Spec: "Otherwise: The field is ignored."
 
-    def _dispatch(self, events: list[bytes | Event]) -> None:
-        if self._only_plain and len(self._data) == 1 and not self._id:
-            events.append(self._data[0])
+    def _dispatch(self, events: list[Run | Event]) -> None:
+        if self._only_plain and len(self._data) == 1 and not self._id and self._is_plain(self._data[0]):
+            events.append([self._data[0][len(self._opening) : len(self._data[0]) - len(self._closing)]])
         elif self._data or self._error:
             events.append(self._event())
         # Spec, before it asks whether there is data: "Set the last event ID string of the event
         # source to the value of the last event ID buffer. The buffer does not get reset".
         self.last_event_id = self._id
         self._begin_event()
+
+    def _is_plain(self, data: bytes) -> bool:
+        longer = len(data) >= len(self._opening) + len(self._closing)  # the two do not overlap
+        return longer and data.startswith(self._opening) and data.endswith(self._closing)
 
     def _event(self) -> Event:
         error = b"\n".join(self._error) if self._error else None

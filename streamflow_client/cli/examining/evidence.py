@@ -280,8 +280,9 @@ class Recorder:
             self._take_lines(at, self._lines.feed(data))
             return
         pings = self._events.comments
-        for event in self._events.feed(data):
-            self._take(at, event)
+        for found in self._events.feed(data):
+            for event in [found] if isinstance(found, Event) else found:
+                self._take(at, event)
         self._note(self._pings, at, self._events.comments - pings)
 
     def _finish(self, at: float) -> None:
