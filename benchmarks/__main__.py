@@ -1,4 +1,4 @@
-"""`python -m benchmarks WORKLOAD … [--only NAMES] [--rounds N]` prints what it measured; `all` also writes it.
+"""The command: measures what it is asked to and prints it; `all` also writes the page and the picture.
 
 python -m benchmarks bulk --only ours-sync,httpx-sse,floor --rounds 5
 """
@@ -38,7 +38,7 @@ def main() -> None:
         outcomes[workload] = run(workload, entries, words.rounds or ROUNDS[workload], tell)
         print(table(workload, outcomes[workload].figures), flush=True)
     figures = {workload: outcome.figures for workload, outcome in outcomes.items()}
-    print("\n" + promises(figures))
+    print("\n" + promises(figures, whole=everything))
     if everything:
         server = {name: outcome.server for name, outcome in outcomes.items() if outcome.server is not None}
         (HERE / "RESULTS.md").write_text(page(figures, server, facts(), versions()))

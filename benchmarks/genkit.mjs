@@ -30,6 +30,7 @@ const orders = {
 
   async first({ path, times }) {
     const waits = [];
+    const cpu = cpuSeconds();
     for (let i = 0; i < times; i += 1) {
       const began = performance.now();
       const { stream, output } = streamFlow({ url: `${url}/${path}`, input: 1 });
@@ -39,7 +40,7 @@ const orders = {
       while (!(await chunks.next()).done);
       await output;
     }
-    return { waits };
+    return { waits, cpu: cpuSeconds() - cpu };
   },
 };
 

@@ -164,7 +164,7 @@ class Server:
     def _answer(self, sock: socket.socket, path: str) -> None:
         match path.strip("/").split("/"):
             case ["genkit" | "openai" as dialect, kind, "tokens" | "objects" | "0" as shape, count, *_]:
-                self._stream(sock, cast("Dialect", dialect), kind, cast("Shape", shape), int(count))
+                self._stream(sock, dialect, kind, cast("Shape", shape), int(count))
             case ["go", rounds, rate]:
                 for stream in self.held.values():
                     stream.left = int(rounds)

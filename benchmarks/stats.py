@@ -28,6 +28,6 @@ def number(value: float) -> str:
     """Three digits that count: `1,255,000`, `34`, `2.53`, `0.0120`."""
     if value == 0:
         return "0"
-    if abs(value) >= 1000:
+    if abs(value) >= 999.5:
         return f"{float(f'{value:.4g}'):,.0f}"
     return f"{value:#.3g}".removesuffix(".")

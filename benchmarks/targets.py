@@ -72,6 +72,8 @@ def _start(what: str, ours: str, at_most: float) -> Target:
     return Target(what, top, bottom, at_most=at_most)
 
 
+_JS = "bulk tokens, against Genkit's JavaScript client"
+
 TARGETS = (
     Target(
         "decode to typed, small chunks: times faster than httpx-sse + TypeAdapter",
@@ -89,16 +91,31 @@ TARGETS = (
         "floor-sync",
         1.4,
     ),
-    _cpu("… async", "bulk", "ours-async", "floor-async", 1.4),
+    _cpu(
+        "bulk tokens, against a raw socket + one-pass validation: async",
+        "bulk",
+        "ours-async",
+        "floor-async",
+        1.4,
+    ),
     _cpu("paced, against httpx + httpx-sse: sync", "paced", "ours-sync", "httpx-sse-sync", 0.95, "µs"),
-    _cpu("… asyncio", "paced", "ours-async", "httpx-sse-async", 0.70, "µs"),
-    _cpu("… async over aiohttp", "paced", "ours-aiohttp", "httpx-sse-async", 0.50, "µs"),
+    _cpu("paced, against httpx + httpx-sse: asyncio", "paced", "ours-async", "httpx-sse-async", 0.70, "µs"),
+    _cpu(
+        "paced, against httpx + httpx-sse: async over aiohttp",
+        "paced",
+        "ours-aiohttp",
+        "httpx-sse-async",
+        0.50,
+        "µs",
+    ),
     _cpu("against openai's Stream: bulk, sync", "bulk", "ours-sync", "openai-sync", 0.03),
-    _cpu("… bulk, async", "bulk", "ours-async", "openai-async", 0.03),
-    _cpu("… paced, sync", "paced", "ours-sync", "openai-sync", 0.45, "µs"),
-    _cpu("… paced, async", "paced", "ours-async", "openai-async", 0.45, "µs"),
-    _cpu("bulk tokens, against Genkit's JavaScript client: sync", "bulk", "ours-sync", "genkit-js", 0.6),
-    _cpu("… async", "bulk", "ours-async", "genkit-js", 0.6),
+    _cpu("against openai's Stream: bulk, async", "bulk", "ours-async", "openai-async", 0.03),
+    _cpu("against openai's Stream: paced, sync", "paced", "ours-sync", "openai-sync", 0.45, "µs"),
+    _cpu("against openai's Stream: paced, async", "paced", "ours-async", "openai-async", 0.45, "µs"),
+    _cpu(f"{_JS}, second stream of its process: sync", "bulk", "ours-sync", "genkit-js-first", 0.6),
+    _cpu(f"{_JS}, second stream of its process: async", "bulk", "ours-async", "genkit-js-first", 0.6),
+    _cpu(f"{_JS}, after 20 streams: sync", "bulk", "ours-sync", "genkit-js", 0.6),
+    _cpu(f"{_JS}, after 20 streams: async", "bulk", "ours-async", "genkit-js", 0.6),
     Target(
         "one event of 64 MiB, against one of 8 MiB: sync",
         Point("huge", "ours-sync", "64 MiB, ms"),
@@ -106,7 +123,7 @@ TARGETS = (
         at_most=12,
     ),
     Target(
-        "… async",
+        "one event of 64 MiB, against one of 8 MiB: async",
         Point("huge", "ours-async", "64 MiB, ms"),
         Point("huge", "ours-async", "8 MiB, ms"),
         at_most=12,
@@ -138,7 +155,14 @@ TARGETS = (
     _cpu(
         "warm, to the first chunk, against bare httpx: sync", "first", "ours-sync", "iter-raw-sync", 1.1, "µs"
     ),
-    _cpu("… async", "first", "ours-async", "iter-raw-async", 1.1, "µs"),
+    _cpu(
+        "warm, to the first chunk, against bare httpx: async",
+        "first",
+        "ours-async",
+        "iter-raw-async",
+        1.1,
+        "µs",
+    ),
     _start("import, against httpx and pydantic", "ours-sync", 1.15),
     Target("the second client of a process, ms", Point("start", "ours-sync", "second client, ms"), at_most=5),
 )

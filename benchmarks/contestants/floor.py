@@ -54,7 +54,8 @@ class Reader:
         self._validate = VALIDATE[shape]
         self._head: bytes | None = b""  # None once the body has begun
         self._line = b""  # the beginning of a chunk's size
-        self._missing = 0  # bytes of a chunk, its line end included
+        self._size = -1  # of the chunk that began last; the one of 0 bytes is the end
+        self._missing = 0  # bytes of it, its line end included
         self._event: list[bytes] = []  # the beginning of one
 
     def feed(self, data: bytes) -> list[object]:
@@ -68,8 +69,8 @@ class Reader:
         self._event = [rest]
         validate = self._validate
         values = [validate(event[6:]) for event in events]
-        if self.ended:
-            values.pop()  # the result
+        if values and "result" in values[-1]:
+            values.pop()
         return values
 
     def _after_head(self, data: bytes) -> bytes:
@@ -80,7 +81,7 @@ class Reader:
     def _dechunked(self, data: bytes) -> bytes:
         data, self._line = self._line + data, b""
         parts, pos, have = [data[: max(0, self._missing - 2)]], self._missing, len(data)
-        size = -1
+        size = self._size
         while pos < have:
             end = data.find(b"\r\n", pos)
             if end < 0:
@@ -89,7 +90,7 @@ class Reader:
             size = int(data[pos:end], 16)
             parts.append(data[end + 2 : end + 2 + size])
             pos = end + 4 + size
-        self._missing = 0 if self._line else pos - have
+        self._size, self._missing = size, 0 if self._line else pos - have
         self.ended = size == 0 and not self._missing
         return b"".join(parts)
 

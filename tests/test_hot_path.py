@@ -1,0 +1,197 @@
+"""What a chunk costs, counted and not timed: Python's instructions and calls on the path of every chunk.
+
+A count is the same on every machine and under any load. It does not see what C code does: that large events
+take linear time is a ratio of CPU times within one run, with room for noise.
+"""
+
+from __future__ import annotations
+
+import socket
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from threading import Event, Thread
+from time import thread_time
+from types import FrameType
+from typing import Any
+
+from pure_calls import hear
+from streamflow_client import AsyncClient, Client
+from streamflow_client.call import Limits
+
+CHUNKS = 5_000
+PIECE = 64 * 1024
+
+
+@dataclass(frozen=True)
+class Cost:
+    """Per chunk."""
+
+    instructions: float
+    calls: float  # of functions in Python, generators that go on among them
+
+
+BOUNDS = {  # 1.4 times what was counted with Python 3.11; later ones count less
+    "core": Cost(4.1, 0.15),
+    "sync": Cost(32, 1.85),
+    "asyncio": Cost(32, 1.85),
+    "trio": Cost(36, 2.1),
+}
+EVENT_BOUND = Cost(610, 30)  # per piece of 64 KiB of a large event
+LINEAR = 20  # times the CPU time for 8 times the size: 8 where it is linear, 64 where it is quadratic
+
+
+# --- counting ----------------------------------------------------------------------------------------
+
+
+class Counter:
+    """Counts what runs in this thread, tests left out."""
+
+    def __init__(self) -> None:
+        self.instructions = 0
+        self.calls = 0
+
+    def per(self, number: int) -> Cost:
+        return Cost(self.instructions / number, self.calls / number)
+
+    def called(self, frame: FrameType, event: str, arg: object) -> Callable[..., Any] | None:
+        if frame.f_code.co_filename.startswith(TESTS):
+            return None
+        self.calls += 1
+        frame.f_trace_opcodes, frame.f_trace_lines = True, False
+        return self.stepped
+
+    def stepped(self, frame: FrameType, event: str, arg: object) -> Callable[..., Any]:
+        if event == "opcode":
+            self.instructions += 1
+        return self.stepped
+
+
+TESTS = str(Path(__file__).parent)
+
+
+@contextmanager
+def counting() -> Iterator[Counter]:
+    counter, before = Counter(), sys.gettrace()
+    sys.settrace(counter.called)
+    try:
+        yield counter
+    finally:
+        sys.settrace(before)
+
+
+def check(cost: Cost, bound: Cost) -> None:
+    assert cost.instructions <= bound.instructions, cost
+    assert cost.calls <= bound.calls, cost
+
+
+# --- small chunks ------------------------------------------------------------------------------------
+
+
+def events(count: int) -> list[bytes]:
+    chunks = [b'data: {"message":"tok %d"}\n\n' % index for index in range(count)]
+    return [*chunks, b'data: {"result":1}\n\n']
+
+
+def pieces(data: bytes, size: int = PIECE) -> list[bytes]:
+    return [data[start : start + size] for start in range(0, len(data), size)]
+
+
+def test_a_chunk_costs_the_core_little() -> None:
+    body = pieces(b"".join(events(CHUNKS)))
+    hear(body, chunk=str, output=int)  # what is done once is done
+    with counting() as counter:
+        heard = hear(body, chunk=str, output=int)
+    assert len(heard.chunks) == CHUNKS
+    check(counter.per(CHUNKS), BOUNDS["core"])
+
+
+@contextmanager
+def served() -> Iterator[tuple[str, Event]]:
+    """A server for two streams on one connection: each at once, and every chunk an HTTP chunk of its own.
+
+    Gives its address, and what is set when all of a stream has left it.
+    """
+    sent = Event()
+    body = b"".join(b"%x\r\n%b\r\n" % (len(event), event) for event in events(CHUNKS)) + b"0\r\n\r\n"
+
+    def serve() -> None:
+        sock, _ = listener.accept()
+        with sock:
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 1 << 20)
+            while request := sock.recv(PIECE):
+                if request.endswith(b"}"):
+                    sock.sendall(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n" + body)
+                    sent.set()
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        thread = Thread(target=serve)
+        thread.start()
+        yield f"http://127.0.0.1:{listener.getsockname()[1]}", sent
+        thread.join()
+
+
+def test_a_chunk_costs_the_sync_stream_little() -> None:
+    number = 0
+    with served() as (url, sent), Client(url) as client:
+        flow = client.flow("tokens", chunk=str, output=int)
+        assert flow.stream(1).result() == 1
+        sent.clear()
+        with flow.stream(1) as stream:
+            sent.wait()
+            with counting() as counter:
+                for _ in stream:
+                    number += 1
+    assert number == CHUNKS
+    check(counter.per(CHUNKS), BOUNDS["sync"])
+
+
+async def test_a_chunk_costs_the_async_stream_little(anyio_backend: str) -> None:
+    number = 0
+    with served() as (url, sent):
+        async with AsyncClient(url) as client:
+            flow = client.flow("tokens", chunk=str, output=int)
+            assert await flow.stream(1).result() == 1
+            sent.clear()
+            async with flow.stream(1) as stream:
+                sent.wait()
+                with counting() as counter:
+                    async for _ in stream:
+                        number += 1
+    assert number == CHUNKS
+    check(counter.per(CHUNKS), BOUNDS[anyio_backend])
+
+
+# --- large events ------------------------------------------------------------------------------------
+
+
+def large(size: int) -> list[bytes]:
+    return pieces(b'data: {"message":"%b"}\n\ndata: {"result":1}\n\n' % (b"x" * size))
+
+
+LIMITS = Limits(event=1 << 30, response=1 << 30)
+
+
+def test_a_large_event_costs_few_instructions_per_piece() -> None:
+    body = large(8 << 20)
+    with counting() as counter:
+        heard = hear(body, chunk=str, output=int, limits=LIMITS)
+    assert len(heard.chunks[0]) == 8 << 20
+    check(counter.per(len(body)), EVENT_BOUND)
+
+
+def cpu_of(body: list[bytes]) -> float:
+    """The best of three: other work on the machine only adds to it."""
+    times: list[float] = []
+    for _ in range(3):
+        began = thread_time()
+        hear(body, chunk=str, output=int, limits=LIMITS)
+        times.append(thread_time() - began)
+    return min(times)
+
+
+def test_a_large_event_takes_time_in_proportion_to_its_size() -> None:
+    small, big = ([*large(size)] for size in (2 << 20, 16 << 20))
+    assert cpu_of(big) <= LINEAR * cpu_of(small)
