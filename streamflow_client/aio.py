@@ -12,7 +12,7 @@ from contextlib import aclosing
 from dataclasses import replace
 from time import monotonic
 from types import TracebackType
-from typing import Any, ClassVar, Generic, ParamSpec, Self, cast, overload
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, ParamSpec, Self, cast, overload
 
 from httpx_sse import ServerSentEvent
 from typing_extensions import TypeForm, TypeVar
@@ -22,11 +22,9 @@ from .aio_stream import AsyncFlowStream, Http
 from .calls import KEEP, Auth, Keep, OwnSignature, Settings
 from .calls import AsyncHeaderSource as HeaderSource
 from .calls import AsyncHttpClient as HttpClient
-from .discovery import Discovery, Source
+from .discovery import Discovery, Folder, Source
 from .errors import FlowError
 from .flowdef import FlowDef
-from .found import FoundFlow, SchemaFlow
-from .local import SEARCH_SECONDS, DevServer, Folder, find_server, settings_for, settings_for_asking
 from .options import DEFAULT_MAX_EVENT_BYTES, DEFAULT_MAX_RESPONSE_BYTES, Retry, Timeout
 from .schema.catalog import Catalog, FlowSpec
 from .session import Session
@@ -35,6 +33,10 @@ from .ticket import Ticket
 from .transport.defaults import direct_async_http_client
 from .wire.codec import UNSET, Unset
 from .wire.request import ProtocolName
+
+if TYPE_CHECKING:  # what knows schemas, and development servers, is imported where it is needed
+    from .found import FoundFlow, SchemaFlow
+    from .local import DevServer
 
 InputT = TypeVar("InputT", default=Any)
 ChunkT = TypeVar("ChunkT", default=Any)
@@ -122,6 +124,8 @@ class AsyncClient:
         Raises:
             DiscoveryError: none runs, or several do; the message tells which files said what.
         """
+        from .local import settings_for
+
         server = await _find_local(folder, app)
         settings = settings_for(server)
         client = object.__new__(cls)
@@ -375,6 +379,8 @@ class AsyncGeneratedFlow(AsyncFlow[InputT, ChunkT, OutputT], Generic[P, InputT, 
     @classmethod
     def of(cls, flow: AsyncFlow[InputT, ChunkT, OutputT], /) -> Self:
         """The same flow, called with keywords too; its definition has to be of a generated module."""
+        from .found import SchemaFlow
+
         assert isinstance(flow._definition, SchemaFlow)  # noqa: SLF001 - its own kind
         return cls(flow._http, flow._settings, flow._definition)  # noqa: SLF001
 
@@ -611,6 +617,8 @@ async def _read(url: str, http: Http, settings: Settings, ends: float | None) ->
 
 async def _find_local(folder: Folder | None, app: str | None) -> DevServer:
     """Raises: DiscoveryError."""
+    from .local import SEARCH_SECONDS, find_server, settings_for_asking
+
     async with aclosing(Http(None, direct_async_http_client)) as http:
         ends = monotonic() + SEARCH_SECONDS
         return await _follow(find_server(folder, app), http, settings_for_asking(), ends)

@@ -36,7 +36,8 @@ from .ticket import Ticket
 from .transport.defaults import default_async_http_client
 from .transport.exchange import Exchange, running
 from .transport.failures import report
-from .transport.foreign import atracer, attach, check_time, clocked, time_outs
+from .transport.foreign import check_time, time_outs
+from .transport.foreign_aio import AsyncWatch, atracer, clocked, watch
 from .transport.stopping import sheltered, stoppable
 from .wire.codec import UNSET
 
@@ -74,6 +75,7 @@ class AsyncFlowStream(Generic[ChunkT, OutputT]):
         self._exchange = Exchange(session)
         self._response: httpx.Response | None = None
         self._body: AsyncIterator[bytes] | None = None
+        self._watch: AsyncWatch | None = None  # of a caller's own client, where one will do
         self._told = False
 
     # --- what is known so far -----------------------------------------------------------------------
@@ -333,12 +335,12 @@ class AsyncFlowStream(Generic[ChunkT, OutputT]):
         with self._exchange.lock:
             session.head(response.status_code, response.reason_phrase, response.headers, monotonic())
         if not self._exchange.bound:
-            attach(self._exchange, response)
+            self._watch = watch(self._exchange, response)
 
     async def _read(self, session: Session[ChunkT, OutputT]) -> None:
         assert self._body is not None
         try:
-            data = await self._http.read(self._exchange, self._body)
+            data = await self._http.read(self._exchange, self._body, self._watch)
         except Exception as error:  # noqa: BLE001 - `report` raises again what is not the network's
             report(error, self._exchange)
             return
@@ -377,6 +379,9 @@ class AsyncFlowStream(Generic[ChunkT, OutputT]):
                 fails = self._exchange.sever()
                 raise
             finally:
+                if self._watch is not None:
+                    self._watch.stop()
+                    self._watch = None
                 self._exchange.detach()
                 await self._http.let_go(body, response, fails)
 
@@ -384,7 +389,7 @@ class AsyncFlowStream(Generic[ChunkT, OutputT]):
         """What little follows the terminal frame. False: too late or cut off, not to be used again."""
         self._exchange.begin_draining()
         try:
-            while await self._http.read(self._exchange, body) is not None:
+            while await self._http.read(self._exchange, body, self._watch) is not None:
                 pass
         except Exception:  # noqa: BLE001 - whatever it was, the connection is not used again
             return False
@@ -437,9 +442,11 @@ class Http:
         self.check_loop()
         await self.bury()
         exchange.begin()
-        given = await clocked(exchange, _given_headers(settings), idle=False)
-        if not self.owned:
-            exchange.entrust()
+        source = settings.headers
+        given = await clocked(exchange, _asked(source), idle=False) if callable(source) else source
+        if self.owned:
+            return calls.own_request(settings, action, given)
+        exchange.entrust()
         anew = partial(time_outs, settings.timeout, exchange, self.client)
         timeouts = anew()
         request = self.client.build_request(
@@ -449,9 +456,8 @@ class Http:
             content=action.body,
             extensions={"timeout": timeouts},
         )
-        if not self.owned:  # ours adds nothing of a caller's
-            calls.strip_foreign(settings, action.url, request, action.headers)
-            request.extensions["trace"] = atracer(exchange, timeouts, anew)
+        calls.strip_foreign(settings, action.url, request, action.headers)
+        request.extensions["trace"] = atracer(exchange, timeouts, anew)
         return request
 
     async def send(self, settings: Settings, exchange: Exchange, request: httpx.Request) -> httpx.Response:
@@ -474,10 +480,12 @@ class Http:
             raise ConnectionError("the call was stopped")
         return response
 
-    async def read(self, exchange: Exchange, body: AsyncIterator[bytes]) -> bytes | None:
-        """The next bytes of a body; None at its end."""
+    async def read(
+        self, exchange: Exchange, body: AsyncIterator[bytes], watch: AsyncWatch | None
+    ) -> bytes | None:
+        """The next bytes of a body; None at its end. What no one watches is `clocked`."""
         reading = anext(body, None)
-        return await (reading if exchange.bound else clocked(exchange, reading, idle=True))
+        return await (reading if exchange.bound or watch else clocked(exchange, reading, idle=True))
 
     @asynccontextmanager
     async def searching(self, seconds: float | None) -> AsyncGenerator[bool]:
@@ -540,8 +548,8 @@ def _teller_of_loops() -> Callable[[], object]:
     return teller
 
 
-async def _given_headers(settings: Settings) -> Headers | None:
-    given = settings.headers() if callable(settings.headers) else settings.headers
+async def _asked(source: Callable[[], Any]) -> Headers | None:
+    given = source()
     if inspect.isawaitable(given):
         given = await given
     return cast("Headers | None", given)

@@ -12,7 +12,7 @@ import os
 from collections.abc import Generator
 from copy import copy
 from keyword import iskeyword
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from unicodedata import normalize
 from urllib.parse import urlsplit
 
@@ -25,15 +25,20 @@ from .errors import (
     FlowTimeoutError,
     NotFoundError,
 )
-from .found import DISCOVERY_LOG, FoundFlow
 from .locks import ProcessLock
 from .schema.catalog import Catalog
 from .text import excerpt, one_line, shown, without_secrets
 from .wire.request import BaseUrl, ProtocolName, document_url, origin_of
 
+if TYPE_CHECKING:
+    from .found import FoundFlow
+
+DISCOVERY_LOG = "streamflow_client.discovery"  # a child: who wants silence about schemas can have it
+
 log: logging.Logger = logging.getLogger(DISCOVERY_LOG)
 
-Source = Catalog | str | os.PathLike[str] | None
+Folder = str | os.PathLike[str]
+Source = Catalog | Folder | None
 Search = Generator[str, "bytes | FlowError | None", Catalog]
 
 OPENAPI, ACTIONS = "/openapi.json", "/api/actions"
@@ -163,6 +168,8 @@ class Discovery:
         found = self._found.get(name)
         if found is not None:  # not behind another one whose types are being made
             return found
+        from .found import FoundFlow
+
         with self._lock.here():
             assert self._catalog is not None, "only asked once the catalog is known"
             if name not in self._found:

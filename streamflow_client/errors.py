@@ -24,7 +24,6 @@ decided in `session.py`.
 
 from __future__ import annotations
 
-import pickle
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from pydantic_core import InitErrorDetails, PydanticCustomError, ValidationError
@@ -192,6 +191,8 @@ class FlowValidationError(FlowError, ValueError):
 
 def _portable(error: Exception) -> Exception:
     """`error` itself if it pickles; else what can be kept of it."""
+    import pickle
+
     try:
         pickle.loads(pickle.dumps(error))  # noqa: S301 - what was dumped right here
     except Exception:  # noqa: BLE001 - whatever the `__reduce__` of someone else's object raises

@@ -6,13 +6,15 @@ In: type forms. Out: a `FlowDef` that type checkers and the codec read. Pure.
 from __future__ import annotations
 
 import inspect
-from typing import Any, Generic, get_args
+from typing import TYPE_CHECKING, Any, Generic, get_args
 
-from pydantic.fields import FieldInfo
 from typing_extensions import TypeForm, TypeVar
 
 from .text import shown
 from .wire.codec import Codec
+
+if TYPE_CHECKING:
+    from pydantic.fields import FieldInfo
 
 InputT = TypeVar("InputT", default=Any)
 ChunkT = TypeVar("ChunkT", default=Any)

@@ -15,19 +15,19 @@ from typing import TYPE_CHECKING, Any, cast
 
 from typing_extensions import TypeVar
 
+from .discovery import DISCOVERY_LOG
 from .errors import DiscoveryError
 from .flowdef import FlowDef
 from .schema.complaints import readable
 from .schema.flowspec import FlowSpec
-from .schema.model import Anything, Map, Record, Schema, Types
+from .schema.model import Anything, Map, Record, Types
 from .schema.names import class_name
+from .schema.raw import Schema
 from .schema.walk import alternatives, resolved
 from .wire.codec import Codec
 
 if TYPE_CHECKING:  # what reads schemas is imported with the first flow: many clients discover none
     from .schema.runtime import Built, Role
-
-DISCOVERY_LOG = "streamflow_client.discovery"  # a child: who wants silence about schemas can have it
 
 log: logging.Logger = logging.getLogger(DISCOVERY_LOG)
 

@@ -172,9 +172,15 @@ class BoundFlows(Generic[ClientT]):
         if not isinstance(client, Client | AsyncClient):  # pyright: ignore[reportUnnecessaryIsInstance]
             raise TypeError(f"flows are for a Client or an AsyncClient, not for {type(client).__name__}")
         self._client = client
+        self._made: dict[object, Any] = {}  # flows by the members that they are of
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self._client!r})"
+
+    def _flow(self, member: object, make: Callable[[Any], Any]) -> Any:
+        """The flow of one of its members, made once; of two threads that want it first, both get the same."""
+        made = self._made.get(member)
+        return self._made.setdefault(member, make(self._client)) if made is None else made
 
 
 class _Member(Generic[InputT, ChunkT, OutputT]):
@@ -195,7 +201,10 @@ class _Member(Generic[InputT, ChunkT, OutputT]):
     ) -> AsyncFlow[InputT, ChunkT, OutputT]: ...
 
     def __get__(self, bound: Any, owner: Any, /) -> Any:
-        return self._definition if bound is None else bound._client.flow(self._definition)  # noqa: SLF001
+        return self._definition if bound is None else bound._flow(self, self._made_for)  # noqa: SLF001
+
+    def _made_for(self, client: Any) -> Any:
+        return client.flow(self._definition)
 
 
 class _RecordMember(Generic[P, InputT, ChunkT, OutputT]):
@@ -218,9 +227,9 @@ class _RecordMember(Generic[P, InputT, ChunkT, OutputT]):
     ) -> AsyncGeneratedFlow[P, InputT, ChunkT, OutputT]: ...
 
     def __get__(self, bound: Any, owner: Any, /) -> Any:
-        if bound is None:
-            return self._definition
-        client: Any = bound._client  # noqa: SLF001 - its own kind
+        return self._definition if bound is None else bound._flow(self, self._made_for)  # noqa: SLF001
+
+    def _made_for(self, client: Any) -> Any:
         kind: Any = GeneratedFlow if isinstance(client, Client) else AsyncGeneratedFlow
         return kind.of(client.flow(self._definition))
 

@@ -24,13 +24,12 @@ from typing import Any, Literal
 from urllib.parse import quote
 
 from . import calls
-from .discovery import ACTIONS
+from .discovery import ACTIONS, Folder
 from .errors import DiscoveryError, FlowConnectionError, FlowError, FlowTimeoutError
 from .jsonvalues import is_object, read_json
 from .options import DEFAULT_MAX_EVENT_BYTES, DEFAULT_MAX_RESPONSE_BYTES, Retry, Timeout
 from .text import one_line, shown, without_secrets
 
-Folder = str | os.PathLike[str]
 Answer = bytes | FlowError | None
 
 RUNTIMES = Path(".genkit", "runtimes")

@@ -20,8 +20,9 @@ from .schema.broken import BrokenSchema
 from .schema.catalog import Catalog
 from .schema.describe import annotation, parameters
 from .schema.flowspec import FlowSpec
-from .schema.model import Schema, Types
+from .schema.model import Types
 from .schema.names import class_name
+from .schema.raw import Schema
 from .schema.read import read_types
 from .session import Session
 from .text import shown, without_secrets

@@ -20,8 +20,7 @@ from enum import Enum, auto
 from math import inf
 from typing import Any, Generic, Literal, TypeVar
 
-from pydantic import ValidationError
-from pydantic_core import from_json
+from pydantic_core import ValidationError, from_json
 
 from .advice import BEGINS, advice, on_refusal, on_too_long_a_wait
 from .call import READ, Action, Break, Call, Done, Failed, Faulty, Limits, Note, Open, Outcome, Unfit, Wait

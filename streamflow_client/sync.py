@@ -12,18 +12,16 @@ from contextlib import closing
 from dataclasses import replace
 from time import monotonic
 from types import TracebackType
-from typing import Any, ClassVar, Generic, ParamSpec, Self, cast, overload
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, ParamSpec, Self, cast, overload
 
 from httpx_sse import ServerSentEvent
 from typing_extensions import TypeForm, TypeVar
 
 from . import calls
 from .calls import KEEP, Auth, HeaderSource, HttpClient, Keep, OwnSignature, Settings
-from .discovery import Discovery, Source
+from .discovery import Discovery, Folder, Source
 from .errors import FlowError
 from .flowdef import FlowDef
-from .found import FoundFlow, SchemaFlow
-from .local import SEARCH_SECONDS, DevServer, Folder, find_server, settings_for, settings_for_asking
 from .options import DEFAULT_MAX_EVENT_BYTES, DEFAULT_MAX_RESPONSE_BYTES, Retry, Timeout
 from .schema.catalog import Catalog, FlowSpec
 from .session import Session
@@ -33,6 +31,10 @@ from .ticket import Ticket
 from .transport.defaults import direct_http_client
 from .wire.codec import UNSET, Unset
 from .wire.request import ProtocolName
+
+if TYPE_CHECKING:  # what knows schemas, and development servers, is imported where it is needed
+    from .found import FoundFlow, SchemaFlow
+    from .local import DevServer
 
 InputT = TypeVar("InputT", default=Any)
 ChunkT = TypeVar("ChunkT", default=Any)
@@ -120,6 +122,8 @@ class Client:
         Raises:
             DiscoveryError: none runs, or several do; the message tells which files said what.
         """
+        from .local import settings_for
+
         server = _find_local(folder, app)
         settings = settings_for(server)
         client = object.__new__(cls)
@@ -372,6 +376,8 @@ class GeneratedFlow(Flow[InputT, ChunkT, OutputT], Generic[P, InputT, ChunkT, Ou
     @classmethod
     def of(cls, flow: Flow[InputT, ChunkT, OutputT], /) -> Self:
         """The same flow, called with keywords too; its definition has to be of a generated module."""
+        from .found import SchemaFlow
+
         assert isinstance(flow._definition, SchemaFlow)  # noqa: SLF001 - its own kind
         return cls(flow._http, flow._settings, flow._definition)  # noqa: SLF001
 
@@ -531,6 +537,8 @@ def _read(url: str, http: Http, settings: Settings, ends: float | None) -> bytes
 
 def _find_local(folder: Folder | None, app: str | None) -> DevServer:
     """Raises: DiscoveryError."""
+    from .local import SEARCH_SECONDS, find_server, settings_for_asking
+
     with closing(Http(None, direct_http_client)) as http:
         ends = monotonic() + SEARCH_SECONDS
         return _follow(find_server(folder, app), http, settings_for_asking(), ends)

@@ -389,8 +389,9 @@ class Http:
         exchange.begin()
         source: HeaderSource | None = settings.headers
         given = source() if callable(source) else source
-        if not self.owned:
-            exchange.entrust()
+        if self.owned:
+            return calls.own_request(settings, action, given)
+        exchange.entrust()
         anew = partial(time_outs, settings.timeout, exchange, self.client)
         timeouts = anew()
         request = self.client.build_request(
@@ -400,9 +401,8 @@ class Http:
             content=action.body,
             extensions={"timeout": timeouts},
         )
-        if not self.owned:  # ours adds nothing of a caller's
-            calls.strip_foreign(settings, action.url, request, action.headers)
-            request.extensions["trace"] = tracer(exchange, timeouts, anew)
+        calls.strip_foreign(settings, action.url, request, action.headers)
+        request.extensions["trace"] = tracer(exchange, timeouts, anew)
         return request
 
     def send(self, settings: Settings, exchange: Exchange, request: httpx.Request) -> httpx.Response:

@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import base64
 from dataclasses import dataclass
-from typing import Annotated
-
-from pydantic import Field, TypeAdapter
+from functools import lru_cache
+from typing import TYPE_CHECKING, Annotated, Any
 
 from .text import shown
+
+if TYPE_CHECKING:
+    from pydantic import TypeAdapter
 
 TICKET_PREFIX = "sft1."
 
@@ -38,7 +40,7 @@ class Ticket:
     def __str__(self) -> str:
         """The ticket as text for `Ticket.parse`; it holds the stream's id: treat it as a secret."""
         fields = (self.origin, self.flow, self.stream_id, self.received, self.digest)
-        text = base64.urlsafe_b64encode(_FIELDS.dump_json(fields)).decode()
+        text = base64.urlsafe_b64encode(_fields().dump_json(fields)).decode()
         return TICKET_PREFIX + text.rstrip("=")
 
     def __repr__(self) -> str:
@@ -64,12 +66,18 @@ class Ticket:
             body = text.removeprefix(TICKET_PREFIX)
             padded = body + "=" * (-len(body) % 4)
             fields = base64.b64decode(padded, altchars=b"-_", validate=True)
-            return cls(*_FIELDS.validate_json(fields, strict=True))
+            return cls(*_fields().validate_json(fields, strict=True))
         except ValueError:  # of base64, and pydantic's
             raise ValueError(
                 "the ticket is damaged or cut short: give the whole text of str(ticket)"
             ) from None
 
 
-_Fields = tuple[str, str, str, Annotated[int, Field(ge=0)], Annotated[int, Field(ge=0, lt=1 << 32)]]
-_FIELDS: TypeAdapter[_Fields] = TypeAdapter(_Fields)
+@lru_cache(maxsize=1)
+def _fields() -> TypeAdapter[tuple[Any, ...]]:
+    """Made with the first ticket that is written or read: most programs have none."""
+    from pydantic import Field, TypeAdapter
+
+    return TypeAdapter(
+        tuple[str, str, str, Annotated[int, Field(ge=0)], Annotated[int, Field(ge=0, lt=1 << 32)]]
+    )

@@ -18,6 +18,7 @@ from threading import Thread
 from types import ModuleType
 from typing import Any, Literal, Self
 
+import aiohttp
 import anyio
 import httpx
 import httpx2
@@ -35,6 +36,7 @@ from streamflow_client import (
     FlowError,
     Flows,
     FlowStream,
+    aiohttp_http_client,
     default_async_http_client,
     default_http_client,
 )
@@ -66,14 +68,15 @@ class Driver:
     """One client on one event loop: `sync`, `asyncio` or `trio`.
 
     Attributes:
-        library: None for our own HTTP client; else the one, httpx or httpx2, whose client is a caller's own.
+        library: None for our own HTTP client; httpx or httpx2, whose client is a caller's own; or aiohttp, on
+            which `aiohttp_http_client` runs.
         http: the library of its HTTP client, whose `Auth` it takes.
     """
 
     def __init__(self, name: Loop, library: ModuleType | None = None) -> None:
         self.name = name
         self.library = library
-        self.http: Any = library or httpx
+        self.http: Any = httpx if library in (None, aiohttp) else library
 
     @property
     def reachable(self) -> bool:
@@ -88,6 +91,11 @@ class Driver:
         if self.library is None:
             make: Any = default_http_client if self.name == "sync" else default_async_http_client
             return make(**options) if verify is None else make(verify=verify, **options)
+        if self.library is aiohttp:
+            client = aiohttp_http_client(verify=verify or TRUSTING_NONE)
+            for name, value in options.items():
+                setattr(client, name, value)
+            return client
         kind = self.library.Client if self.name == "sync" else self.library.AsyncClient
         return kind(verify=verify or TRUSTING_NONE, **options)
 
@@ -161,6 +169,7 @@ LOOPS: tuple[Loop, ...] = ("sync", "asyncio", "trio")
 DRIVERS = [Driver(name) for name in LOOPS]
 ASYNC_DRIVERS = DRIVERS[1:]
 CALLERS_DRIVERS = [Driver(name, library) for library in (httpx, httpx2) for name in LOOPS]
+OVER_AIOHTTP = Driver("asyncio", aiohttp)
 # Where a write breaks off, httpx leaves a generator to the garbage collector: trio complains.
 OF_CALLERS = [pytest.mark.faults, pytest.mark.filterwarnings("ignore:Async generator 'http:ResourceWarning")]
 
@@ -173,14 +182,15 @@ def rows(drivers: list[Driver]) -> list[Any]:
     ]
 
 
+EVERY = [*DRIVERS, *CALLERS_DRIVERS, OVER_AIOHTTP]
 # The suites of behaviour run on every driver. Two promises are not made for a caller's own HTTP client:
 # - that nothing can be called once ours is closed, for theirs stays open: such tests run on `DRIVERS`;
 # - on `Client`, that a call can be stopped before its headers come: such tests run on `REACHABLE_DRIVERS`.
-EVERY_DRIVER = rows(DRIVERS + CALLERS_DRIVERS)
-EVERY_SYNC_DRIVER = rows([driver for driver in DRIVERS + CALLERS_DRIVERS if driver.name == "sync"])
-EVERY_ASYNC_DRIVER = rows([driver for driver in DRIVERS + CALLERS_DRIVERS if driver.name != "sync"])
-EVERY_ASYNCIO_DRIVER = rows([driver for driver in DRIVERS + CALLERS_DRIVERS if driver.name == "asyncio"])
-REACHABLE_DRIVERS = rows([driver for driver in DRIVERS + CALLERS_DRIVERS if driver.reachable])
+EVERY_DRIVER = rows(EVERY)
+EVERY_SYNC_DRIVER = rows([driver for driver in EVERY if driver.name == "sync"])
+EVERY_ASYNC_DRIVER = rows([driver for driver in EVERY if driver.name != "sync"])
+EVERY_ASYNCIO_DRIVER = rows([driver for driver in EVERY if driver.name == "asyncio"])
+REACHABLE_DRIVERS = rows([driver for driver in EVERY if driver.reachable])
 # For tests that run drivers side by side.
 EACH_LOT = [
     pytest.param(DRIVERS, id="ours"),

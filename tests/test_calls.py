@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Literal
 
+import aiohttp
 import pytest
 from httpx_sse import ServerSentEvent
 from pydantic import BaseModel, ConfigDict, Field
@@ -365,7 +366,8 @@ def test_headers_as_a_mapping_yield_to_the_protocols_own(driver: Driver) -> None
         received = stub.requests[0].headers
         assert received["accept"] == "text/event-stream"
         assert received["content-type"] == "application/json"
-        agent = driver.library.__name__ if driver.library else "streamflow-client"
+        ours = driver.library in (None, aiohttp)
+        agent = "streamflow-client" if ours else driver.http.__name__
         assert received["user-agent"].removeprefix("python-").startswith(f"{agent}/")
         assert received["x-tenant"] == "one two"
 
@@ -493,4 +495,7 @@ def test_one_connection_serves_one_call_after_another(driver: Driver, tls: bool)
         for stream in streams:
             stream.__enter__()
         assert [stream.result() for stream in streams] == [2, 2, 2]
-        assert stub.connections.accepted == 3
+        if driver.library is aiohttp:  # takes a connection back when the response has come, read or not
+            assert stub.connections.accepted <= 3
+        else:
+            assert stub.connections.accepted == 3

@@ -20,7 +20,7 @@ from pydantic import BaseModel, RootModel
 from streamflow_client.errors import DiscoveryError, UnknownFlowError
 from streamflow_client.schema.catalog import Catalog, FlowSpec
 from streamflow_client.schema.document import SIZE_LIMIT
-from streamflow_client.schema.model import Schema
+from streamflow_client.schema.raw import Schema
 
 CAPTURES = Path(__file__).parent / "captures"
 SOURCE = "http://localhost:3400/openapi.json"

@@ -19,7 +19,7 @@ from streamflow_client.cli.conversion import is_text, typed, untyped
 from streamflow_client.cli.exits import ExitCode
 from streamflow_client.cli.listing import self_contained
 from streamflow_client.cli.run import time_left
-from streamflow_client.schema.model import Schema
+from streamflow_client.schema.raw import Schema
 from streamflow_client.schema.read import read_types
 from streamflow_client.schema.refs import Document
 from streamflow_client.testing import StubServer, faults

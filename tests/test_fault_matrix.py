@@ -19,6 +19,7 @@ from time import monotonic
 from types import ModuleType
 from typing import Any, get_args
 
+import aiohttp
 import httpx
 import httpx2
 import pytest
@@ -42,7 +43,8 @@ from streamflow_client.testing import faults as f
 
 pytestmark = pytest.mark.faults
 
-LIBRARIES: dict[str, ModuleType | None] = {"ours": None, "httpx": httpx, "httpx2": httpx2}
+LIBRARIES: dict[str, ModuleType | None] = {"ours": None, "httpx": httpx, "httpx2": httpx2, "aiohttp": aiohttp}
+CLIENTS = [of for of in product(LOOPS, LIBRARIES) if of[1] != "aiohttp" or of[0] == "asyncio"]
 TRANSPORTS: tuple[Transport, ...] = get_args(Transport)
 KINDS = ("without ids", "durable")
 MODES = ("unary", "stream")
@@ -82,7 +84,10 @@ class Cell:
         return scenario.durable or scenario.stream
 
 
-EVERY_CELL = [Cell(*of) for of in product(SCENARIOS, LOOPS, LIBRARIES, TRANSPORTS, KINDS, MODES)]
+EVERY_CELL = [
+    Cell(name, *client, transport, kind, mode)
+    for name, client, transport, kind, mode in product(SCENARIOS, CLIENTS, TRANSPORTS, KINDS, MODES)
+]
 CELLS = [cell for cell in EVERY_CELL if cell.transport in cell.scenario.only]
 IMPOSSIBLE = [cell for cell in EVERY_CELL if cell.transport not in cell.scenario.only]
 
@@ -282,15 +287,9 @@ def causes(scenario: Scenario) -> set[object]:
 
 
 def test_no_cell_is_missing(request: pytest.FixtureRequest) -> None:
-    surroundings = list(
-        product(
-            ("sync", "asyncio", "trio"),
-            ("ours", "httpx", "httpx2"),
-            ("plain", "TLS"),
-            ("without ids", "durable"),
-            ("unary", "stream"),
-        )
-    )
+    clients = [*product(("sync", "asyncio", "trio"), ("ours", "httpx", "httpx2")), ("asyncio", "aiohttp")]
+    kinds = product(clients, ("plain", "TLS"), ("without ids", "durable"), ("unary", "stream"))
+    surroundings = [(*client, *where) for client, *where in kinds]
     everything = set(product((*get_args(Fault), *get_args(Listener)), surroundings))
     covered = {(cause, astuple(cell)[1:]) for cell in EVERY_CELL for cause in causes(cell.scenario)}
     assert covered == everything

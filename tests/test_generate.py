@@ -27,6 +27,7 @@ from shell import Cli, command_line, plain_surroundings
 from streamflow_client import AsyncClient, Client, InputValidationError
 from streamflow_client.cli.exits import ExitCode
 from streamflow_client.generated import FlowDef, GeneratedModel
+from streamflow_client.generated import flow as member
 from streamflow_client.schema.lenient import lenient
 from streamflow_client.schema.model import (
     MISSING,
@@ -40,7 +41,6 @@ from streamflow_client.schema.model import (
     Null,
     Record,
     Ref,
-    Schema,
     Text,
     Tuple,
     Type,
@@ -48,6 +48,7 @@ from streamflow_client.schema.model import (
     Union,
 )
 from streamflow_client.schema.names import MODULE_NAMES, class_name
+from streamflow_client.schema.raw import Schema
 from streamflow_client.schema.read import read_types
 from streamflow_client.schema.runtime import Role, build
 from streamflow_client.schema.source.annotations import read_form
@@ -613,6 +614,32 @@ def test_wrong_inputs_are_told_before_anything_is_sent(
 ) -> None:
     with Client("http://localhost:9") as client, pytest.raises(InputValidationError, match=says):
         call(module.Flows(client))
+
+
+@pytest.mark.parametrize("kind", [Client, AsyncClient])
+def test_a_flow_is_made_once_for_a_client_and_its_like(kind: Any, module: Any) -> None:
+    client = kind("http://localhost:9")
+    flows, others = module.Flows(client), module.Flows(client.with_options(timeout=5))
+    for name in ("menu", "story"):  # with the fields of an object, with one value
+        flow = getattr(flows, name)
+        assert getattr(flows, name) is flow
+        assert flow.definition is getattr(module.Flows, name)
+        assert getattr(others, name) is not flow
+    assert flows.menu is not flows.story
+
+
+def test_the_flow_of_a_parent_is_not_taken_for_that_of_its_child(module: Any) -> None:
+    class Hers(module.Flows):  # type: ignore[misc]  # whatever the module's own are
+        menu = member(module.STORY)
+
+        @property
+        def their_menu(self) -> Any:
+            return super().menu
+
+    flows = Hers(Client("http://localhost:9"))
+    for _ in range(2):
+        assert flows.menu.definition is module.STORY
+        assert flows.their_menu.definition is module.MENU
 
 
 def test_flows_are_for_clients_alone(module: Any) -> None:

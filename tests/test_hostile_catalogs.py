@@ -27,8 +27,9 @@ from pydantic import TypeAdapter, ValidationError
 
 from generated_modules import complaints as complaints_of
 from hostile_catalogs import CORPUS, INSTANCES
+from streamflow_client.discovery import DISCOVERY_LOG
 from streamflow_client.errors import DiscoveryError
-from streamflow_client.found import DISCOVERY_LOG, FoundFlow
+from streamflow_client.found import FoundFlow
 from streamflow_client.schema.catalog import Catalog, FlowSpec
 from streamflow_client.schema.source.module import FlowSchemas, is_too_deep, module_source
 

@@ -15,7 +15,7 @@ import httpx
 import httpx2
 import pytest
 
-from drivers import CALLERS_DRIVERS, DRIVERS, TRUSTING_NONE, Blocking, Driver, spawn
+from drivers import CALLERS_DRIVERS, DRIVERS, OVER_AIOHTTP, TRUSTING_NONE, Blocking, Driver, spawn
 from small_http2 import SmallHttp2
 from small_proxy import SmallProxy
 from streamflow_client import (
@@ -37,8 +37,10 @@ from test_cancellation import native, scoped, twice
 
 SOON = 1.0  # how late a clock may be on a busy machine; test_clocks.py looks closer
 each_client = pytest.mark.parametrize("driver", CALLERS_DRIVERS, ids=repr)
+# where nothing is asked of it but what ours over aiohttp has, too
+also_over_aiohttp = pytest.mark.parametrize("driver", [*CALLERS_DRIVERS, OVER_AIOHTTP], ids=repr)
 on_httpx = pytest.mark.parametrize(  # what takes its time: in `make faults`, test_clocks.py looks at both
-    "driver", [driver for driver in CALLERS_DRIVERS if driver.library is httpx], ids=repr
+    "driver", [*(driver for driver in CALLERS_DRIVERS if driver.library is httpx), OVER_AIOHTTP], ids=repr
 )
 on_two = pytest.mark.parametrize(
     "driver",
@@ -95,7 +97,7 @@ def within(seconds: float, at_least: float = 0.0) -> Iterator[None]:
 # --- it works, and stays the caller's ------------------------------------------------------------------
 
 
-@each_client
+@also_over_aiohttp
 def test_calls_run_on_it_and_it_is_not_closed(driver: Driver, stub: StubServer) -> None:
     theirs = driver.http_client()
     with driver.client(stub, http_client=theirs) as client:
@@ -115,7 +117,7 @@ def test_calls_run_on_it_and_it_is_not_closed(driver: Driver, stub: StubServer) 
     assert [request.nth for request in stub.requests] == [1, 2, 3, 4, 5]
 
 
-@each_client
+@also_over_aiohttp
 def test_its_headers_auth_and_cookies_go_along(driver: Driver, stub: StubServer) -> None:
     own: dict[str, Any] = {"headers": {"X-Mine": "1"}, "auth": ("user", "pass"), "cookies": {"c": "1"}}
     with driver.client(stub, http_client=driver.http_client(**own)) as client:
@@ -127,7 +129,7 @@ def test_its_headers_auth_and_cookies_go_along(driver: Driver, stub: StubServer)
     assert second["x-mine"] == "1"
 
 
-@each_client
+@also_over_aiohttp
 def test_our_clocks_win_over_its_time_outs(driver: Driver, stub: StubServer) -> None:
     stub.script("echo", faults.delay_headers(0.2))
     theirs = driver.http_client(timeout=0.05, follow_redirects=True)
@@ -135,7 +137,7 @@ def test_our_clocks_win_over_its_time_outs(driver: Driver, stub: StubServer) -> 
         assert client.flow("echo")(1) == 1
 
 
-@each_client
+@also_over_aiohttp
 def test_redirects_are_not_followed_even_if_it_would(driver: Driver, stub: StubServer) -> None:
     stub.script("echo", faults.status(307, headers=(("Location", f"{stub.url}/count"),)))
     theirs = driver.http_client(follow_redirects=True)
@@ -144,7 +146,7 @@ def test_redirects_are_not_followed_even_if_it_would(driver: Driver, stub: StubS
     assert len(stub.requests) == 1
 
 
-@each_client
+@also_over_aiohttp
 def test_what_follows_the_result_is_not_waited_for(driver: Driver, stub: StubServer) -> None:
     stub.script("count", faults.no_body_end())
     with driver.client(stub, http_client=driver.http_client()) as client:
@@ -165,7 +167,7 @@ FAULTS: list[tuple[str, Faults, type[FlowError], bool]] = [
 ]
 
 
-@each_client
+@also_over_aiohttp
 @pytest.mark.parametrize(
     ("fault", "kind", "may_have_run"), [row[1:] for row in FAULTS], ids=[row[0] for row in FAULTS]
 )
@@ -182,7 +184,7 @@ def test_failures_of_the_network_are_ours(
         assert client.flow("echo")(1) == 1
 
 
-@each_client
+@also_over_aiohttp
 def test_a_refused_connection_is_ours_and_tried_again(driver: Driver, stub: StubServer) -> None:
     options: dict[str, Any] = {"http_client": driver.http_client(), "retry": Retry(2, wait_initial=0.001)}
     with (
@@ -194,7 +196,7 @@ def test_a_refused_connection_is_ours_and_tried_again(driver: Driver, stub: Stub
     assert "2 attempts" in str(caught.value)
 
 
-@each_client
+@also_over_aiohttp
 @pytest.mark.parametrize(
     ("timeout", "clock"),
     [(Timeout(connect=0.15), "connect"), (Timeout(None, None, total=0.15), "total")],
@@ -344,7 +346,7 @@ def test_a_slow_handshake_is_no_lack_of_progress(driver: Driver) -> None:
 
 # --- headers that take their time -----------------------------------------------------------------------
 
-all_drivers = pytest.mark.parametrize("driver", DRIVERS + CALLERS_DRIVERS, ids=repr)
+all_drivers = pytest.mark.parametrize("driver", [*DRIVERS, *CALLERS_DRIVERS, OVER_AIOHTTP], ids=repr)
 
 
 @all_drivers
@@ -396,7 +398,7 @@ def test_headers_that_take_all_the_time_there_is_are_told_so(driver: Driver, stu
 # --- cancelling -----------------------------------------------------------------------------------------
 
 
-@each_client
+@also_over_aiohttp
 @pytest.mark.parametrize("tls", [False, True], ids=["plain", "tls"])
 def test_cancelling_wakes_a_read_of_the_body(driver: Driver, tls: bool) -> None:
     with declare(StubServer(tls=tls)) as stub:
@@ -449,7 +451,7 @@ def test_cancelling_takes_effect_when_the_headers_come(driver: Driver, stub: Stu
         assert client.flow("echo")(1) == 1
 
 
-@each_client
+@also_over_aiohttp
 def test_it_is_told_whether_the_request_went_out_and_over_what(driver: Driver, stub: StubServer) -> None:
     stub.script("echo", None, faults.close_before_response())
     with driver.client(stub, http_client=driver.http_client(), retry=None) as client:
@@ -793,7 +795,7 @@ def test_what_its_body_raises_comes_through_and_the_body_is_closed(
             next(stream)
 
 
-@each_client
+@also_over_aiohttp
 def test_a_client_of_theirs_that_is_closed_says_so(driver: Driver, stub: StubServer) -> None:
     theirs = driver.http_client()
     with driver.client(stub, http_client=theirs) as client:

@@ -175,3 +175,55 @@ def test_the_script(
 def test_every_exception_exists() -> None:
     for name in EXCEPTIONS:
         assert PACKAGE.joinpath(*name.split(".")).with_suffix(".py").is_file(), name
+
+
+# What nobody needs before the first call: most of pydantic, what httpcore brings, both kinds of event loop.
+HEAVY = frozenset(
+    {"anyio", "asyncio", "trio", "httpcore", "h11", "h2", "certifi", "tenacity", "rich", "typer", "click"}
+    | {"pydantic.main", "pydantic.type_adapter", "pydantic.types", "pydantic.json_schema"}
+    | {"difflib", "html", "heapq", "pickle", "uuid", "subprocess", "importlib.metadata"}
+)
+ROOMS_FOR_LATER = frozenset({"cli", "generated", "found", "local", "notebook", "testing"})
+
+
+def modules_added(statement: str) -> set[str]:
+    """What a statement imports that `import httpx, pydantic` has not imported before."""
+    script = f"""
+        import json, sys
+        import httpx, pydantic
+
+        before = set(sys.modules)
+        {statement}
+        print(json.dumps(sorted(set(sys.modules) - before)))
+    """
+    environment = {key: value for key, value in os.environ.items() if "COVERAGE" not in key}
+    command = [sys.executable, "-c", textwrap.dedent(script)]
+    done = subprocess.run(command, capture_output=True, check=True, env=environment, text=True, timeout=60)
+    return set(json.loads(done.stdout))
+
+
+@pytest.mark.parametrize(
+    ("statement", "most"),
+    [
+        pytest.param("import streamflow_client", 1, id="the-package"),
+        pytest.param("from streamflow_client import Client, FlowDef", 45, id="a-client"),
+        pytest.param("from streamflow_client.errors import FlowError", 4, id="errors"),
+        pytest.param("from streamflow_client.cli import main", 6, id="the-command"),
+    ],
+)
+def test_importing_is_cheap(statement: str, most: int) -> None:
+    added = modules_added(statement)
+    assert [name for name in sorted(added) if any(is_below(name, heavy) for heavy in HEAVY)] == []
+    for room in ROOMS_FOR_LATER - set(statement.replace(".", " ").split()):
+        assert not [name for name in added if is_below(name, f"{PACKAGE.name}.{room}")], room
+    assert len(added) <= most, sorted(added)
+
+
+def is_below(name: str, parent: str) -> bool:
+    return f"{name}.".startswith(f"{parent}.")
+
+
+def test_a_sync_client_imports_no_asynchronous_one_and_the_reverse() -> None:
+    assert not {name for name in modules_added("from streamflow_client import Client") if "aio" in name}
+    added = modules_added("from streamflow_client import AsyncClient")
+    assert not {f"{PACKAGE.name}.sync", f"{PACKAGE.name}.sync_stream"} & added

@@ -20,7 +20,7 @@ from anyio.streams.buffered import BufferedByteReceiveStream
 
 from drivers import DRIVERS, Blocking, Driver
 from small_proxy import SmallProxy
-from streamflow_client import AsyncClient, Client, DiscoveryError, Timeout, aio, local, sync
+from streamflow_client import AsyncClient, Client, DiscoveryError, Timeout, local
 from streamflow_client.local import RUNTIMES, read_runtimes
 from streamflow_client.testing import StubServer, faults
 
@@ -501,8 +501,7 @@ def test_who_says_nothing_may_be_there_and_is_not_decided_for(
 def test_silent_ones_do_not_use_up_the_time_of_the_one_that_is_meant(
     driver: Driver, start: Start, put: Put, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for module in (sync, aio):
-        monkeypatch.setattr(module, "SEARCH_SECONDS", 1.0)
+    monkeypatch.setattr(local, "SEARCH_SECONDS", 1.0)
     put(start().url, name="awake")
     for _ in range(3):
         paused = start()
@@ -516,8 +515,7 @@ def test_silent_ones_do_not_use_up_the_time_of_the_one_that_is_meant(
 def test_who_answers_for_ever_is_given_up(
     driver: Driver, start: Start, put: Put, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for module in (sync, aio):
-        monkeypatch.setattr(module, "SEARCH_SECONDS", 0.3)
+    monkeypatch.setattr(local, "SEARCH_SECONDS", 0.3)
     stub = start()
     stub.always(HEALTH, faults.trickle_headers(every=0.05))
     put(stub.url)

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from streamflow_client import Catalog, DiscoveryError
-from streamflow_client.schema.model import Schema
+from streamflow_client.schema.raw import Schema
 from streamflow_client.schema.saving.infer import Seen, seen
 from streamflow_client.schema.saving.merging import merged, other_operations, why_not_learnt
 from streamflow_client.schema.saving.writing import saved

@@ -63,7 +63,7 @@ PAIRS = [
 pairs = pytest.mark.parametrize("pair", PAIRS, ids=lambda pair: pair[0].__name__)
 # Each driver has what its way of waiting needs; everything else is in both files.
 ONLY_SYNC = {"_close"}
-ONLY_ASYNC = {"_given_headers", "_bury", "Http.read", "Http.let_go", "Http.check_loop"}
+ONLY_ASYNC = {"_asked", "_bury", "Http.read", "Http.let_go", "Http.check_loop"}
 # Looking a flow up cannot wait there, so a call or a stream may have to find its flow itself.
 LATE = {"_LateFlow", "_start_late", "find"}
 
@@ -236,3 +236,9 @@ def test_a_stream_id_that_no_server_issues_is_refused_and_not_repeated(stream_id
             with pytest.raises(ValueError, match=r"stream.id") as caught:
                 client.flow("f").resume(where)
             assert not stream_id.strip() or stream_id not in str(caught.value)
+
+
+def test_a_name_that_is_not_public_is_told_like_any_other() -> None:
+    with pytest.raises(AttributeError, match="'streamflow_client' has no attribute 'Clinet'"):
+        streamflow_client.Clinet  # type: ignore[attr-defined]  # noqa: B018
+    assert set(streamflow_client.__all__) <= set(dir(streamflow_client))

@@ -25,8 +25,9 @@ from hostile_catalogs import CORPUS
 from streamflow_client import AsyncClient, Catalog, Client, DiscoveryError
 from streamflow_client.schema.broken import BrokenSchema
 from streamflow_client.schema.flowspec import FlowSpec
-from streamflow_client.schema.model import Schema, Types
+from streamflow_client.schema.model import Types
 from streamflow_client.schema.names import class_name
+from streamflow_client.schema.raw import Schema
 from streamflow_client.schema.read import read_types
 from streamflow_client.schema.saving.writing import saved
 from streamflow_client.testing import StubServer

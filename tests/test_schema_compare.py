@@ -29,7 +29,8 @@ from streamflow_client.schema.comparing.changes import changes
 from streamflow_client.schema.comparing.rules import RULES, Part, severity
 from streamflow_client.schema.flowspec import FlowSpec
 from streamflow_client.schema.lenient import lenient
-from streamflow_client.schema.model import Anything, Nothing, Record, Schema, Types
+from streamflow_client.schema.model import Anything, Nothing, Record, Types
+from streamflow_client.schema.raw import Schema
 from test_schema_oracle import Ours, _Make, oracle, schemas, values
 
 Json = Any

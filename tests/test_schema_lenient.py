@@ -30,11 +30,11 @@ from streamflow_client.schema.model import (
     Null,
     Record,
     Ref,
-    Schema,
     Type,
     Types,
     Union,
 )
+from streamflow_client.schema.raw import Schema
 
 Json = Any
 Answer = Literal["chunk", "output"]

@@ -37,13 +37,13 @@ from streamflow_client.schema.model import (
     Number,
     Record,
     Ref,
-    Schema,
     Text,
     Tuple,
     Type,
     Types,
     Union,
 )
+from streamflow_client.schema.raw import Schema
 from streamflow_client.schema.read import read_types
 from streamflow_client.schema.runtime import build
 

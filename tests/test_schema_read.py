@@ -30,13 +30,13 @@ from streamflow_client.schema.model import (
     Number,
     Record,
     Ref,
-    Schema,
     Text,
     Tuple,
     Types,
     Union,
 )
 from streamflow_client.schema.patterns import NoPattern, Patterns, finds
+from streamflow_client.schema.raw import Schema
 from streamflow_client.schema.read import BrokenSchema, read_types
 from streamflow_client.schema.runtime import Role, build
 

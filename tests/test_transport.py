@@ -629,6 +629,27 @@ def test_a_server_may_answer_before_it_has_read_all(driver: Driver) -> None:
 
 
 @each_driver
+@pytest.mark.parametrize(
+    "body", [b"Content-Length: 12\r\n\r\n%b", b"Transfer-Encoding: chunked\r\n\r\nc\r\n%b\r\n0\r\n\r\n"]
+)
+def test_a_connection_on_which_the_server_said_too_much_is_not_reused(driver: Driver, body: bytes) -> None:
+    """Or the rest would be taken for the answer to the next call."""
+    answer = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n" + body
+    left = threading.Event()
+
+    def garrulous(connection: socket.socket) -> None:
+        while not connection.recv(65536).endswith(b"}"):
+            pass
+        connection.sendall(answer % b'{"result":1}' + answer % b'{"result":2}')
+        assert connection.recv(1) == b""
+        left.set()
+
+    with raw_server(garrulous) as url, driver.client(None, url=url) as client:
+        assert client.flow("echo")(1) == 1
+        assert left.wait(5)
+
+
+@each_driver
 def test_a_server_that_closes_during_an_upload_is_an_error_of_the_network(driver: Driver) -> None:
     with raw_server(lambda connection: connection.recv(1000)) as url:
         outcome = driver.call(StubServer(), "echo", "x" * 20_000_000, mode="unary", url=url, retry=None)

@@ -15,10 +15,7 @@ import typer
 
 from .. import __version__
 from .arguments import BadArgument, Server, read_call, read_headers, read_token
-from .examining.probing import FlowCall
-from .examining.report import examine
 from .exits import CHECK_CODES, MEANINGS, NOT_COMPARED, ExitCode, check_code
-from .listing import list_flows
 from .output import STDOUT, JsonPrinter, Printer, TextPrinter, complain, prepare_stdout
 from .run import LocalServer, ending_of, run_flow
 
@@ -140,6 +137,8 @@ def list_(
     catalog: CatalogPlace = None,
 ) -> None:
     """Show the flows of a server, with their types."""
+    from .listing import list_flows
+
     prepare_stdout(for_programs=as_json)
 
     def show() -> None:
@@ -342,6 +341,9 @@ def doctor(
 
     streamflow-client doctor http://localhost:3400 --flow menu --input '{"theme": "pirate"}'
     """
+    from .examining.probing import FlowCall
+    from .examining.report import examine
+
     prepare_stdout(for_programs=as_json)
     code = ExitCode.OK
 

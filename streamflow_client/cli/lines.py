@@ -19,7 +19,7 @@ from ..jsonvalues import is_list, is_object
 from ..schema.broken import BrokenSchema
 from ..schema.comparing.rules import Difference
 from ..schema.flowspec import FlowSpec
-from ..schema.model import Schema
+from ..schema.raw import Schema
 from ..schema.refs import Document, step, tokens
 
 __all__ = ["lines_of"]

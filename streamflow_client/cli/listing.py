@@ -16,7 +16,7 @@ from ..errors import DiscoveryError
 from ..found import FlowTypes
 from ..jsonvalues import is_list, is_object
 from ..schema.catalog import Catalog, FlowSpec
-from ..schema.model import Schema
+from ..schema.raw import Schema
 from ..schema.refs import Document, put
 from .arguments import Server
 from .output import PipedConsole, emit, warnings_told

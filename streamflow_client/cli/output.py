@@ -17,8 +17,8 @@ from rich.console import Console
 from rich.text import Text
 
 from ..calls import log
+from ..discovery import DISCOVERY_LOG
 from ..errors import FlowError, FlowStatusError, FlowTimeoutError
-from ..found import DISCOVERY_LOG
 from ..text import shown
 from ..ticket import Ticket
 from .exits import can_go_on

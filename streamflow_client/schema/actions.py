@@ -19,7 +19,7 @@ from ..text import shown
 from ..wire.request import ProtocolName
 from .document import kind
 from .flowspec import Broken, FlowSpec, checked_name, checked_schema
-from .model import Schema
+from .raw import Schema
 
 _FLOW = "/flow/"
 

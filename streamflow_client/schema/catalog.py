@@ -6,11 +6,9 @@ here: asking servers, reading schemas.
 
 from __future__ import annotations
 
-import heapq
 import logging
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from difflib import get_close_matches
 from itertools import islice, pairwise
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -219,8 +217,11 @@ def _check_data(data: Any) -> None:
 
 def _close(name: str, names: Iterable[str]) -> list[str]:
     """At most three names like this one. Only the 50 that share most pairs of letters are compared."""
+    from difflib import get_close_matches
+    from heapq import nlargest
+
     wanted = _pairs(name)
-    likely = heapq.nlargest(50, names, key=lambda other: len(wanted & _pairs(other)))
+    likely = nlargest(50, names, key=lambda other: len(wanted & _pairs(other)))
     return get_close_matches(name[:100], [other[:100] for other in likely], n=3)
 
 

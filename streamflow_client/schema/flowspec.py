@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from ..text import brief, shown
 from ..wire.request import ProtocolName
 from .document import kind
-from .model import Schema
+from .raw import Schema
 
 NAME_LIMIT = 1000  # characters; longer ones fit no URL
 

@@ -22,8 +22,9 @@ from ..text import shown
 from .accepts import Accepting
 from .broken import BrokenSchema
 from .keywords import UNCHECKED_FORMATS, Help, Json, shape_of
-from .model import Literals, Nothing, Null, Schema, Text, Type
+from .model import Literals, Nothing, Null, Text, Type
 from .patterns import Patterns
+from .raw import Schema
 from .refs import Document, step
 from .shapes import NOWHERE, Entries, Items, Places, Shape, both, meant
 from .values import all_differ, count_fits, identity

@@ -12,28 +12,8 @@ type that contains itself.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, Final
-
-from ..text import brief, shown
-
-
-@dataclass(frozen=True, slots=True)
-class Schema:
-    """A JSON Schema as found in a document.
-
-    Attributes:
-        value: the schema itself: an object or a boolean, if it is not broken.
-        root: the document that local references (`#/…`) point into.
-        pointer: where `value` stands in `root`, a JSON Pointer (RFC 6901); "" for the root itself.
-    """
-
-    value: Any
-    root: Any = field(repr=False)
-    pointer: str = ""
-
-    def __repr__(self) -> str:
-        return f"Schema({brief(self.value)}, pointer={shown(repr(self.pointer), 100)})"
 
 
 @dataclass(frozen=True, slots=True)

@@ -33,7 +33,7 @@ from ..text import shown, without_secrets
 from ..wire.request import origin_of
 from .document import NotJson, kind, read_json
 from .flowspec import Broken, FlowSpec, checked_name, checked_schema
-from .model import Schema
+from .raw import Schema
 
 NOT_TOLD: Final = "x-streamflow-not-told"
 INLINE: Final = "x-streamflow-inline"

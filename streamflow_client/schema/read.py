@@ -31,7 +31,6 @@ from .model import (
     Null,
     Record,
     Ref,
-    Schema,
     Text,
     Tuple,
     Type,
@@ -40,6 +39,7 @@ from .model import (
 )
 from .names import Taken, field_names
 from .naming import Naming
+from .raw import Schema
 from .settle import settled
 from .shapes import NOWHERE, Entries, Items, Places, Shape
 from .walk import parts

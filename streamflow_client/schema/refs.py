@@ -12,7 +12,7 @@ from urllib.parse import unquote
 from ..jsonvalues import is_list, is_object
 from ..text import shown
 from .broken import BrokenSchema
-from .model import Schema
+from .raw import Schema
 
 
 def step(pointer: str, *tokens: str | int) -> str:

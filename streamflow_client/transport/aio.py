@@ -6,6 +6,7 @@ closed, never reused: that is what makes badly timed cancellation harmless.
 
 from __future__ import annotations
 
+import asyncio
 import math
 import ssl
 from collections.abc import AsyncIterable, AsyncIterator, Iterable
@@ -17,12 +18,14 @@ import httpcore
 import httpx
 from anyio import CancelScope
 
-from ..wire.chunked import ChunkMerger
+from ..wire.chunked import BodyTap
+from . import asyncio_net
 from .exchange import Exchange, running, seconds_left
 from .idle import IdleLanes, Origin
 from .settings import (
     IDLE_SECONDS,
     MOST_IDLE,
+    READ_SIZE,
     REUSE_SECONDS,
     SOCKS_VERSIONS,
     ServerLeft,
@@ -33,6 +36,7 @@ from .settings import (
     origin_of,
     proxy_options,
     raise_as_httpx,
+    read_timeout,
     shared_ssl_context,
     tls_layers,
 )
@@ -42,7 +46,7 @@ _WRITE_SIZE = 256 * 1024  # a long upload asks the clocks again after each piece
 
 Connection = httpcore.AsyncHTTPConnection | httpcore.AsyncConnectionPool  # a pool where a proxy is
 
-_BACKEND = cast("httpcore.AsyncNetworkBackend", httpcore.AnyIOBackend())
+_ANYIO = cast("httpcore.AsyncNetworkBackend", httpcore.AnyIOBackend())
 
 
 class AsyncClockedTransport(httpx.AsyncBaseTransport):
@@ -81,7 +85,7 @@ class AsyncClockedTransport(httpx.AsyncBaseTransport):
         return httpx.Response(
             response.status,
             headers=response.headers,
-            stream=_Body(self, lane, response),
+            stream=_Body(self, lane, response, read_timeout(request)),
             extensions=dict(response.extensions),  # pyright: ignore[reportUnknownMemberType, reportUnknownArgumentType]
         )
 
@@ -114,14 +118,24 @@ class AsyncClockedTransport(httpx.AsyncBaseTransport):
 class _Body(httpx.AsyncByteStream):
     """A response's body; closing it frees the lane."""
 
-    def __init__(self, transport: AsyncClockedTransport, lane: _Lane, response: httpcore.Response) -> None:
+    def __init__(
+        self,
+        transport: AsyncClockedTransport,
+        lane: _Lane,
+        response: httpcore.Response,
+        timeout: float | None,
+    ) -> None:
         self._transport = transport
         self._lane: _Lane | None = lane
         self._response = response
+        self._timeout = timeout
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
         assert isinstance(self._response.stream, AsyncIterable)
+        stream = self._lane and self._lane.stream
         try:
+            while stream and (data := await stream.read_body(self._timeout)):
+                yield data
             async for data in self._response.stream:
                 yield data
         except Exception as error:
@@ -149,15 +163,15 @@ class _Lane(httpcore.AsyncNetworkBackend):
         self.reused: bool = False
         self._dialled = False
         self._tls_layers = tls_layers(origin, proxy)
-        self._stream: _Stream | None = None
+        self.stream: _Stream | None = None
         self.connection: Connection = _connection(origin, ssl_context, proxy, self)
 
     def serve(self, exchange: Exchange | None, *, reused: bool) -> None:
         self.exchange, self.reused = exchange, reused
         if exchange is not None:
             exchange.bind()
-            if self._stream is not None:
-                exchange.attach(self._stream.socket)
+            if self.stream is not None:
+                exchange.attach(self.stream.socket)
 
     def admit_mock(self) -> None:
         """Where nobody dialled, a test's mock (respx) has answered in httpcore's place and told nothing."""
@@ -168,20 +182,22 @@ class _Lane(httpcore.AsyncNetworkBackend):
     def rest(self) -> bool:
         """Let go of the exchange; False if the connection is in no state to be used again.
 
-        One whose socket was shut down is not, even if its response had been read to the end by then.
+        One whose socket was shut down is not, even if its response had been read to the end by then; nor
+        one on which more came than that: it would be the next call's answer.
         """
         stopped = self.exchange is not None and self.exchange.stopped
         if self.exchange is not None:
             self.exchange.detach()
             self.exchange = None
         self.idle_since = monotonic()
-        return not stopped and has_idle(self.connection)
+        sound = self.stream is None or not self.stream.tap.said_too_much
+        return sound and not stopped and has_idle(self.connection)
 
     def is_fresh(self) -> bool:
         """Neither too old nor closed by the server, as far as one can see from here."""
-        if monotonic() - self.idle_since >= REUSE_SECONDS or self._stream is None:
+        if monotonic() - self.idle_since >= REUSE_SECONDS or self.stream is None:
             return False
-        return not self._stream.get_extra_info("is_readable")
+        return not self.stream.get_extra_info("is_readable")
 
     async def aclose(self) -> None:
         """Also when the task was cancelled: what is not closed now would never be."""
@@ -189,8 +205,8 @@ class _Lane(httpcore.AsyncNetworkBackend):
             try:
                 await self.connection.aclose()
             finally:
-                if self._stream is not None:
-                    await self._stream.aclose()
+                if self.stream is not None:
+                    await self.stream.aclose()
 
     async def connect_tcp(
         self,
@@ -200,14 +216,14 @@ class _Lane(httpcore.AsyncNetworkBackend):
         local_address: str | None = None,
         socket_options: Iterable[httpcore.SOCKET_OPTION] | None = None,
     ) -> httpcore.AsyncNetworkStream:
-        """anyio tries the addresses of a name side by side."""
+        """The addresses of a name are tried side by side."""
         self._dialled = True
         seconds = seconds_left(self.exchange, timeout, httpcore.ConnectTimeout)
         if self.exchange is None:
-            return self.adopt(await _BACKEND.connect_tcp(host, port, seconds), tls=False)
+            return self.adopt(await _connect(host, port, seconds), tls=False)
         inner = await stoppable(
             self.exchange,
-            lambda: _BACKEND.connect_tcp(host, port, seconds),
+            lambda: _connect(host, port, seconds),
             lambda stream: stream.aclose(),
         )
         if inner is None:
@@ -217,10 +233,10 @@ class _Lane(httpcore.AsyncNetworkBackend):
     def adopt(self, inner: httpcore.AsyncNetworkStream, *, tls: bool) -> _Stream:
         """From now on this is the lane's stream, and its socket the one that stops the exchange."""
         self._tls_layers -= tls
-        self._stream = _Stream(self, inner, carries_request=self._tls_layers == 0)
+        self.stream = _Stream(self, inner, carries_request=self._tls_layers == 0)
         if self.exchange is not None:
-            self.exchange.attach(self._stream.socket)
-        return self._stream
+            self.exchange.attach(self.stream.socket)
+        return self.stream
 
 
 class _Stream(httpcore.AsyncNetworkStream):
@@ -230,15 +246,32 @@ class _Stream(httpcore.AsyncNetworkStream):
         self._lane = lane
         self._inner = inner
         self._carries_request = carries_request
-        self._merger = ChunkMerger()
+        self.tap: BodyTap = BodyTap()
+        self._for_h11: list[bytes] = []  # at most one: what came with the end of a body
         self.socket: Any = inner.get_extra_info("socket")
 
     async def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
+        """For h11: all but chunked bodies."""
+        if self._for_h11:
+            return self._for_h11.pop()
+        return self.tap.receive(await self._receive(max_bytes, timeout))
+
+    async def read_body(self, timeout: float | None) -> bytes:
+        """What comes next of a chunked body; empty where h11 is to be asked."""
+        tap = self.tap
+        while not (body := tap.take()) and tap.is_open:
+            data = await self._receive(READ_SIZE, timeout)
+            share = tap.receive(data)
+            if share or not data:
+                self._for_h11.append(share)
+        return body
+
+    async def _receive(self, max_bytes: int, timeout: float | None) -> bytes:
         exchange = self._lane.exchange
         data = await self._inner.read(max_bytes, seconds_left(exchange, timeout, httpcore.ReadTimeout))
         if exchange is not None:
             exchange.received(data)
-        return self._merger.merge(data)
+        return data
 
     async def write(self, buffer: bytes, timeout: float | None = None) -> None:
         exchange = self._lane.exchange
@@ -247,7 +280,7 @@ class _Stream(httpcore.AsyncNetworkStream):
                 if self._lane.reused and not exchange.session.was_sent and self.get_extra_info("is_readable"):
                     raise ServerLeft
                 exchange.sending(reused=self._lane.reused)
-            self._merger.sends(buffer)
+            self.tap.sends(buffer)
         for start in range(0, len(buffer), _WRITE_SIZE):
             seconds = seconds_left(exchange, timeout, httpcore.WriteTimeout)
             await self._inner.write(buffer[start : start + _WRITE_SIZE], seconds)
@@ -270,6 +303,21 @@ class _Stream(httpcore.AsyncNetworkStream):
 
     def get_extra_info(self, info: str) -> Any:
         return self._inner.get_extra_info(info)
+
+
+async def _connect(host: str, port: int, timeout: float | None) -> httpcore.AsyncNetworkStream:
+    """In a task of its own where a call runs: the context stays with the connection, the call must not."""
+    running.set(None)
+    connect = asyncio_net.connect if _on_asyncio() else _ANYIO.connect_tcp
+    return await connect(host, port, timeout)
+
+
+def _on_asyncio() -> bool:
+    """Not just whether its loop runs here: trio can be a guest of it, with tasks of its own."""
+    try:
+        return asyncio.current_task() is not None
+    except RuntimeError:
+        return False
 
 
 def _connection(

@@ -16,8 +16,6 @@ from time import monotonic
 from typing import Any
 from weakref import WeakKeyDictionary
 
-import httpcore
-
 from ..session import Session
 
 DRAIN_SECONDS = 0.1  # what may follow the terminal frame is waited for no longer
@@ -221,7 +219,9 @@ def seconds_left(exchange: Exchange | None, timeout: float | None, expired: type
     if exchange is None:
         return timeout
     if exchange.stopped:
-        raise httpcore.ReadError("stopped")
+        from httpcore import ReadError  # whoever asks has it; a client that is only made has not
+
+        raise ReadError("stopped")
     seconds = exchange.seconds_left()
     if seconds is not None and seconds <= 0:
         raise expired("a clock ran out")

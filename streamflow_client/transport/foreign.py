@@ -1,28 +1,22 @@
 """A caller's own HTTP client: clocks and cancel as far as its public interfaces reach.
 
 In: requests and responses of a client that is not ours. Out: httpx time-outs and a trace for the request, and
-a `Watch` that shuts the response's socket down when a clock runs out (sync only; async waits are `clocked`).
-From the headers on, that is as good as our transport.
+a `Watch` that shuts the response's socket down when a clock runs out. From the headers on, that is as good as
+our transport. What only asynchronous clients need is in `foreign_aio.py`.
 """
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Awaitable, Callable
-from contextlib import suppress
-from math import inf
+from collections.abc import Callable
 from time import monotonic
-from typing import Any, TypeVar
+from typing import Any
 
 import httpx
-from anyio import CancelScope, current_time
 
 from ..options import Timeout
 from .exchange import Exchange
 
-T = TypeVar("T")
-
-_MARGIN = 0.05  # seconds
 _DIALLING = ("connection.", "proxy.", "socks.")  # what httpcore's events are called until a request goes out
 _MOMENT = 0.001  # seconds: less than nothing is a ValueError to time-outs
 _LONGEST_LOOK = 1.0  # seconds, after which the watch of a forgotten stream notices that it is over
@@ -99,23 +93,8 @@ def tracer(
     return trace
 
 
-def atracer(
-    exchange: Exchange, timeouts: dict[str, float | None], anew: Callable[[], dict[str, float | None]]
-) -> Callable[[str, object], Awaitable[None]]:
-    """The same for an asynchronous client; it also closes what httpcore forgets of a cancelled handshake."""
-    trace = tracer(exchange, timeouts, anew)
-    stream: Any = None
-
-    async def atrace(event: str, info: Any) -> None:
-        nonlocal stream
-        trace(event, info)
-        if event == "connection.connect_tcp.complete":
-            stream = info.get("return_value")
-        elif event == "connection.start_tls.failed" and stream is not None:
-            with CancelScope(shield=True), suppress(Exception):
-                await stream.aclose()
-
-    return atrace
+class NotIdle(TimeoutError):
+    """Another clock than `idle` has run out."""
 
 
 def response_socket(response: Any) -> Any:
@@ -123,39 +102,8 @@ def response_socket(response: Any) -> Any:
     if response.extensions.get("http_version") == b"HTTP/2":
         return None
     stream = response.extensions.get("network_stream")
-    return None if stream is None else stream.get_extra_info("socket")
-
-
-class NotIdle(TimeoutError):
-    """Another clock than `idle` has run out."""
-
-
-async def clocked(exchange: Exchange, awaitable: Awaitable[T], *, idle: bool) -> T:
-    """Await a caller's own client, but no longer than the clocks allow.
-
-    Not `idle` where bytes may come in that nobody tells us of: then httpx's own time-out counts them.
-
-    The client's own time-outs come first where they can, for cancelling it may cost it a connection
-    (httpcore issue 1093): hence the margin.
-
-    Raises:
-        TimeoutError: and `exchange.timed_out` is set; `NotIdle` where `idle` was not to count.
-    """
-
-    def look() -> None:
-        left = exchange.seconds_left(idle=idle)
-        scope.deadline = inf if left is None else current_time() + left + _MARGIN
-
-    scope = CancelScope()
-    look()
-    exchange.on_hurry = look  # a connection is there, say, so that another clock counts
-    try:
-        with scope:
-            return await awaitable
-    finally:
-        exchange.on_hurry = None
-    exchange.timed_out = True
-    raise TimeoutError if idle else NotIdle
+    sock = None if stream is None else stream.get_extra_info("socket")
+    return None if type(sock).__module__.startswith("uvloop") else sock  # which cannot be shut down
 
 
 def attach(exchange: Exchange, response: Any) -> bool:

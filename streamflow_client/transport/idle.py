@@ -55,6 +55,8 @@ class IdleLanes(dict[Origin, deque[LaneT]]):
     def sweep(self, oldest: float, most: int) -> list[LaneT]:
         """Give up those that came to rest at or before `oldest`, and all but the newest `most`."""
         late: list[LaneT] = []
+        if not self:  # as on every call of a client that makes one after the other
+            return late
         with self._lock:
             left = sum(map(len, self.values()))
             while left:

@@ -24,6 +24,8 @@ MOST_IDLE = 100
 IDLE_SECONDS = 2.0  # how long a connection is kept; Node's servers close after 5, and so never meet it
 REUSE_SECONDS = IDLE_SECONDS - 0.1  # a server that counts the same 2 seconds is not raced with
 
+READ_SIZE = 64 * 1024  # bytes, as httpcore asks for
+
 T = TypeVar("T")
 
 # --- TLS ---------------------------------------------------------------------------------------------
@@ -135,6 +137,12 @@ class ServerLeft(Exception):
 def origin_of(url: httpx.URL) -> Origin:
     """The port is always told, since httpcore wants it."""
     return url.raw_scheme, url.raw_host, url.port or (443 if url.scheme == "https" else 80)
+
+
+def read_timeout(request: httpx.Request) -> float | None:
+    """Seconds that httpx allows for one read, where no call's clocks decide."""
+    timeouts: dict[str, float | None] = request.extensions.get("timeout", {})
+    return timeouts.get("read")
 
 
 class _Content:

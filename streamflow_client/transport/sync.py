@@ -17,13 +17,14 @@ from typing import Any, cast
 import httpcore
 import httpx
 
-from ..wire.chunked import ChunkMerger
+from ..wire.chunked import BodyTap
 from .dial import Dial, reach
 from .exchange import Exchange, running, seconds_left
 from .idle import IdleLanes, Origin
 from .settings import (
     IDLE_SECONDS,
     MOST_IDLE,
+    READ_SIZE,
     REUSE_SECONDS,
     SOCKS_VERSIONS,
     ServerLeft,
@@ -34,6 +35,7 @@ from .settings import (
     origin_of,
     proxy_options,
     raise_as_httpx,
+    read_timeout,
     shared_ssl_context,
     tls_layers,
 )
@@ -80,7 +82,7 @@ class ClockedTransport(httpx.BaseTransport):
         return httpx.Response(
             response.status,
             headers=response.headers,
-            stream=_Body(self, lane, response),
+            stream=_Body(self, lane, response, read_timeout(request)),
             extensions=dict(response.extensions),  # pyright: ignore[reportUnknownMemberType, reportUnknownArgumentType]
         )
 
@@ -113,14 +115,20 @@ class ClockedTransport(httpx.BaseTransport):
 class _Body(httpx.SyncByteStream):
     """A response's body; closing it frees the lane."""
 
-    def __init__(self, transport: ClockedTransport, lane: _Lane, response: httpcore.Response) -> None:
+    def __init__(
+        self, transport: ClockedTransport, lane: _Lane, response: httpcore.Response, timeout: float | None
+    ) -> None:
         self._transport = transport
         self._lane: _Lane | None = lane
         self._response = response
+        self._timeout = timeout
 
     def __iter__(self) -> Iterator[bytes]:
         assert isinstance(self._response.stream, Iterable)
+        stream = self._lane and self._lane.stream
         try:
+            while stream and (data := stream.read_body(self._timeout)):
+                yield data
             yield from self._response.stream
         except Exception as error:
             raise_as_httpx(error)
@@ -147,15 +155,15 @@ class _Lane(httpcore.NetworkBackend):
         self.reused: bool = False
         self._dialled = False
         self._tls_layers = tls_layers(origin, proxy)
-        self._stream: _Stream | None = None
+        self.stream: _Stream | None = None
         self.connection: Connection = _connection(origin, ssl_context, proxy, self)
 
     def serve(self, exchange: Exchange | None, *, reused: bool) -> None:
         self.exchange, self.reused = exchange, reused
         if exchange is not None:
             exchange.bind()
-            if self._stream is not None:
-                exchange.attach(self._stream.socket)
+            if self.stream is not None:
+                exchange.attach(self.stream.socket)
 
     def admit_mock(self) -> None:
         """Where nobody dialled, a test's mock (respx) has answered in httpcore's place and told nothing."""
@@ -166,27 +174,29 @@ class _Lane(httpcore.NetworkBackend):
     def rest(self) -> bool:
         """Let go of the exchange; False if the connection is in no state to be used again.
 
-        One whose socket was shut down is not, even if its response had been read to the end by then.
+        One whose socket was shut down is not, even if its response had been read to the end by then; nor
+        one on which more came than that: it would be the next call's answer.
         """
         stopped = self.exchange is not None and self.exchange.stopped
         if self.exchange is not None:
             self.exchange.detach()
             self.exchange = None
         self.idle_since = monotonic()
-        return not stopped and has_idle(self.connection)
+        sound = self.stream is None or not self.stream.tap.said_too_much
+        return sound and not stopped and has_idle(self.connection)
 
     def is_fresh(self) -> bool:
         """Neither too old nor closed by the server, as far as one can see from here."""
-        if monotonic() - self.idle_since >= REUSE_SECONDS or self._stream is None:
+        if monotonic() - self.idle_since >= REUSE_SECONDS or self.stream is None:
             return False
-        return not self._stream.get_extra_info("is_readable")
+        return not self.stream.get_extra_info("is_readable")
 
     def close(self) -> None:
         try:
             self.connection.close()
         finally:
-            if self._stream is not None:
-                self._stream.close()
+            if self.stream is not None:
+                self.stream.close()
 
     def connect_tcp(
         self,
@@ -206,10 +216,10 @@ class _Lane(httpcore.NetworkBackend):
     def adopt(self, inner: httpcore.NetworkStream, *, tls: bool) -> _Stream:
         """From now on this is the lane's stream, and its socket the one that stops the exchange."""
         self._tls_layers -= tls
-        self._stream = _Stream(self, inner, carries_request=self._tls_layers == 0)
+        self.stream = _Stream(self, inner, carries_request=self._tls_layers == 0)
         if self.exchange is not None:
-            self.exchange.attach(self._stream.socket)
-        return self._stream
+            self.exchange.attach(self.stream.socket)
+        return self.stream
 
 
 class _Stream(httpcore.NetworkStream):
@@ -219,15 +229,32 @@ class _Stream(httpcore.NetworkStream):
         self._lane = lane
         self._inner = inner
         self._carries_request = carries_request
-        self._merger = ChunkMerger()
+        self.tap: BodyTap = BodyTap()
+        self._for_h11: list[bytes] = []  # at most one: what came with the end of a body
         self.socket: socket.socket = inner.get_extra_info("socket")
 
     def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
+        """For h11: all but chunked bodies."""
+        if self._for_h11:
+            return self._for_h11.pop()
+        return self.tap.receive(self._receive(max_bytes, timeout))
+
+    def read_body(self, timeout: float | None) -> bytes:
+        """What comes next of a chunked body; empty where h11 is to be asked."""
+        tap = self.tap
+        while not (body := tap.take()) and tap.is_open:
+            data = self._receive(READ_SIZE, timeout)
+            share = tap.receive(data)
+            if share or not data:
+                self._for_h11.append(share)
+        return body
+
+    def _receive(self, max_bytes: int, timeout: float | None) -> bytes:
         exchange = self._lane.exchange
         data = self._inner.read(max_bytes, seconds_left(exchange, timeout, httpcore.ReadTimeout))
         if exchange is not None:
             exchange.received(data)
-        return self._merger.merge(data)
+        return data
 
     def write(self, buffer: bytes, timeout: float | None = None) -> None:
         exchange = self._lane.exchange
@@ -236,7 +263,7 @@ class _Stream(httpcore.NetworkStream):
                 if self._lane.reused and not exchange.session.was_sent and self.get_extra_info("is_readable"):
                     raise ServerLeft
                 exchange.sending(reused=self._lane.reused)
-            self._merger.sends(buffer)
+            self.tap.sends(buffer)
         for start in range(0, len(buffer), _WRITE_SIZE):
             seconds = seconds_left(exchange, timeout, httpcore.WriteTimeout)
             self._inner.write(buffer[start : start + _WRITE_SIZE], seconds)

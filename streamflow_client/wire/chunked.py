@@ -1,11 +1,13 @@
-"""HTTP/1.1 responses with fewer chunks: bytes in, bytes out that mean the same.
+"""Chunked bodies of HTTP/1.1 responses, taken out before h11: bytes in; out a body's bytes, and h11's share.
 
-In go the requests that a connection sends and the bytes of each read; out comes what h11 is to parse in their
-place. Servers send every token as an HTTP chunk of its own, and one chunk costs h11 more than all of our
-decoding of it. So chunks that lie whole in one read leave it as a single one. All other bytes pass as they
-are, and at once: after each read h11 stands exactly where it would stand without us. That is why nothing is
-lost by giving up: from whatever is unusual or wrong, all bytes of the connection pass as they are, and h11
-judges them. Out of place here: I/O, and errors of our own.
+In go the requests that a connection sends and the bytes of each read. Out come the bytes of chunked bodies,
+all of a read at once; and, for h11, everything else: heads, bodies of other kinds, the last chunk and its
+trailers. Servers send every token as an HTTP chunk of its own, and one chunk costs h11, and those who ask it,
+more than all of our decoding of it. To h11 such a body looks empty, so it goes on as after any other.
+
+Nothing is lost by giving up: whatever of a body was taken out, h11 stands before a chunk. From whatever is
+unusual or wrong, all bytes of the connection are its share, and h11 judges them. Out of place here: I/O, and
+errors of our own.
 
 The grammar is https://www.rfc-editor.org/rfc/rfc9112, sections 2, 4, 6 and 7.
 """
@@ -43,21 +45,32 @@ class _Sizes(dict[bytes, int]):
 
 _sizes: Final = _Sizes()  # for all threads: what two of them set at once is the same
 
-# Takes bytes; gives those that pass now, and those that the next step is to look at.
-_Step = Callable[["ChunkMerger", bytes], tuple[bytes, bytes]]
+# Takes bytes; gives those that are h11's, and those that the next step is to look at.
+_Step = Callable[["BodyTap", bytes], tuple[bytes, bytes]]
 
 
-class ChunkMerger:
-    """The client's end of one connection; the module's docstring says what it does."""
+class BodyTap:
+    """The client's end of one connection; the module's docstring says what it does.
 
-    __slots__ = ("_idle", "_left", "_line", "_lines", "_method", "_step")
+    Attributes:
+        is_open: a chunked body is under way, and h11 sees nothing of it.
+        said_too_much: more came than responses to the requests. h11 keeps it, for the next response.
+    """
+
+    __slots__ = (
+        *("_body", "_idle", "_left", "_line", "_lines", "_method", "_step"),
+        *("is_open", "said_too_much"),
+    )
 
     def __init__(self) -> None:
-        self._step: _Step = ChunkMerger._pass  # not bound: no cycle
+        self.is_open: bool = False
+        self.said_too_much: bool = False
+        self._body: list[bytes] = []  # what was taken out and nobody asked for yet
+        self._step: _Step = BodyTap._pass  # not bound: no cycle
         self._idle = True
         self._method = b""
         self._lines = bytearray()  # of a head or of trailers whose end has not come
-        self._line = b""  # of a size line whose end has not come
+        self._line = b""  # a size line whose end has not come
         self._left = 0  # bytes still to come of a body, or of a chunk and its line end
 
     def sends(self, data: bytes) -> None:
@@ -65,18 +78,25 @@ class ChunkMerger:
         if self._idle:
             self._idle = False
             self._method = data.partition(b" ")[0]
-            self._step = ChunkMerger._head
+            self._step = BodyTap._head
 
-    def merge(self, data: bytes) -> bytes:
-        """What one read has brought, with fewer chunks; empty only where it was empty."""
-        passed, rest = self._step(self, data)
-        if not rest:
-            return passed
-        pieces = [passed]
+    def receive(self, data: bytes) -> bytes:
+        """h11's share of what one read has brought; empty bytes are the end of the connection."""
+        if not data:
+            return self._end_of_connection()
+        share, rest = self._step(self, data)
         while rest:
-            passed, rest = self._step(self, rest)
-            pieces.append(passed)
-        return b"".join(pieces)
+            more, rest = self._step(self, rest)
+            share += more
+        return share
+
+    def take(self) -> bytes:
+        """What was taken out of a body since the last time."""
+        body = self._body
+        if not body:
+            return b""
+        self._body = []
+        return body[0] if len(body) == 1 else b"".join(body)
 
     # --- heads and trailers -----------------------------------------------------------------------------
 
@@ -119,12 +139,13 @@ class ChunkMerger:
     def _follow_fields(self, head: bytes) -> None:
         """Any other coding h11 refuses, and two lengths that differ."""
         if _CHUNKED.search(head):
-            self._step = ChunkMerger._chunks
+            self.is_open = True
+            self._step = BodyTap._chunks
         elif (length := _LENGTH.search(head)) is None:
             self._give_up()  # the connection ends with the body
         elif left := int(length[1]):
             self._left = left
-            self._step = ChunkMerger._sized
+            self._step = BodyTap._sized
         else:
             self._finish()
 
@@ -138,64 +159,73 @@ class ChunkMerger:
         return data[:left], data[left:]
 
     def _chunks(self, data: bytes) -> tuple[bytes, bytes]:
-        """Where a size line begins: the chunks that lie whole in `data`, as one."""
-        found: list[bytes] = []
-        end = _take(data, found, 0, until=1)  # often there is no other
+        """Where a size line begins: take out the chunks that lie whole in `data`."""
+        end = _find(data, self._body, 0, until=1)  # often there is no other
         if 0 < end * 8 < len(data):
-            end = _take_alike(data, found, end)
-        end = _take(data, found, end, until=len(data))
+            end = _find_alike(data, self._body, end)
+        end = _find(data, self._body, end, until=len(data))
         if end < len(data):
-            self._step = ChunkMerger._size_line
-        if len(found) < 2:
-            return data[:end], data[end:]
-        merged = b"".join(found)
-        return b"%x\r\n%b\r\n" % (len(merged), merged), data[end:]
+            self._step = BodyTap._size_line
+        return b"", data[end:]
 
     def _size_line(self, data: bytes) -> tuple[bytes, bytes]:
         """Of a chunk that is not here as a whole, or the last one."""
-        line = self._line + data[:_SIZE_LINE]
+        before, self._line = self._line, b""
+        line = before + data[:_SIZE_LINE]
         eol = line.find(_CRLF, 0, _SIZE_LINE)
         if eol < 0 and len(line) < _SIZE_LINE:
             self._line = line
-            return data, b""
-        rest = eol + 2 - len(self._line)
-        self._line = b""
+            return b"", b""
         if eol > 0 and _LAST.fullmatch(line, 0, eol):
-            self._step = ChunkMerger._trailers
-            return data[:rest], data[rest:]
+            self._leave_to_h11(BodyTap._trailers)
+            return line[: eol + 2], data[eol + 2 - len(before) :]
         if eol < 0 or not (size := _sizes[line[:eol]]):
             self._give_up()
-            return data, b""
-        self._left = rest + size + 2
-        self._step = ChunkMerger._chunk
-        return b"", data
+            return before + data, b""
+        self._left = size + 2
+        self._step = BodyTap._chunk
+        return b"", data[eol + 2 - len(before) :]
 
     def _chunk(self, data: bytes) -> tuple[bytes, bytes]:
-        """The rest of a chunk, which h11 knows the size of."""
+        """The rest of a chunk."""
         left = self._left
+        body = data[: max(left - 2, 0)]
+        if body:
+            self._body.append(body)
+        if not _CRLF.startswith(data[len(body) : left], 2 - min(left, 2)):
+            self._give_up()
+            return _CRLF + data[len(body) :], b""  # h11 stands before a chunk, and an empty line begins none
         self._left -= len(data)
         if self._left <= 0:
-            self._step = ChunkMerger._chunks
-            if not _CRLF.endswith(data[max(left - 2, 0) : left]):
-                self._give_up()
-        return data[:left], data[left:]
+            self._step = BodyTap._chunks
+        return b"", data[left:]
 
     # --- ends -------------------------------------------------------------------------------------------
 
     def _finish(self, trailers: bytes = b"") -> None:
         """The response is complete."""
         self._idle = True
-        self._step = ChunkMerger._left_over
+        self._step = BodyTap._unasked
 
-    def _left_over(self, data: bytes) -> tuple[bytes, bytes]:
-        """What nobody asked for: h11 would take it for the beginning of the next response."""
+    def _unasked(self, data: bytes) -> tuple[bytes, bytes]:
         if data:
+            self.said_too_much = True
             self._give_up()
         return data, b""
 
+    def _end_of_connection(self) -> bytes:
+        """What h11 is to know before: it tells what is missing."""
+        line, self._line = self._line, b""
+        self._give_up()
+        return line
+
     def _give_up(self) -> None:
         self._idle = False
-        self._step = ChunkMerger._pass
+        self._leave_to_h11(BodyTap._pass)
+
+    def _leave_to_h11(self, step: _Step) -> None:
+        self.is_open = False
+        self._step = step
 
     def _pass(self, data: bytes) -> tuple[bytes, bytes]:
         return data, b""
@@ -209,7 +239,7 @@ def _end_of_lines(lines: bytearray, known: int) -> int:
     return blank.end() if blank else 0
 
 
-def _take(data: bytes, found: list[bytes], end: int, *, until: int) -> int:
+def _find(data: bytes, found: list[bytes], end: int, *, until: int) -> int:
     """Find the whole chunks from `end` on that begin before `until`; where they end."""
     while end < until and (eol := data.find(_CRLF, end, end + _SIZE_LINE)) > 0:
         size = _sizes[data[end:eol]]
@@ -221,8 +251,8 @@ def _take(data: bytes, found: list[bytes], end: int, *, until: int) -> int:
     return end
 
 
-def _take_alike(data: bytes, found: list[bytes], end: int) -> int:
-    """As `_take`, at a third of its cost, up to a chunk of a size unknown as yet or with a CRLF inside."""
+def _find_alike(data: bytes, found: list[bytes], end: int) -> int:
+    """As `_find`, at a third of its cost, up to a chunk of a size unknown as yet or with a CRLF inside."""
     lines = data[end:].split(_CRLF)
     bodies = lines[1:-1:2]  # the last line has no end
     fits = [*map(eq, map(_sizes.get, lines[::2]), map(len, bodies)), False]

@@ -18,14 +18,16 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Generic, Literal, Protocol, cast
+from typing import TYPE_CHECKING, Any, Generic, Literal, Protocol, cast
 
-from pydantic import BaseModel, TypeAdapter, ValidationError
 from pydantic.errors import PydanticUndefinedAnnotation, PydanticUserError
-from pydantic_core import PydanticSerializationError
+from pydantic_core import PydanticSerializationError, ValidationError
 from typing_extensions import TypeIs, TypeVar
 
 from ..jsonvalues import is_object
+
+if TYPE_CHECKING:  # pydantic loads most of itself with these, so they come with the first flow
+    from pydantic import TypeAdapter
 
 __all__ = ["UNSET", "VERBATIM", "Codec", "Decoder", "Unset", "is_not_json"]
 
@@ -141,6 +143,8 @@ class Codec(Generic[InputT, ChunkT, OutputT]):
 
 def _as_data(value: Any) -> Any:
     """Models as mappings by wire names: what one flow gave is of another class than what another takes."""
+    from pydantic import BaseModel
+
     if isinstance(value, BaseModel):
         return value.model_dump(by_alias=True)
     if is_object(value):
@@ -169,6 +173,8 @@ def is_not_json(error: ValidationError) -> bool:
 
 
 def _adapter(name: str, role: str, form: Any) -> TypeAdapter[Any]:
+    from pydantic import TypeAdapter
+
     try:
         adapter = TypeAdapter[Any](form)
         adapter.rebuild()  # now, where models defer it: an unknown name is an error of the type

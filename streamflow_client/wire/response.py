@@ -11,7 +11,6 @@ import zlib
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from html import unescape
 from typing import Any
 
 from ..jsonvalues import is_list, is_object, read_json
@@ -141,6 +140,8 @@ _TITLE = re.compile(rb"<title[^>]*>([^<]{1,200})", re.IGNORECASE)
 
 def _title(body: bytes) -> str:
     """The title of an error page; the page itself may hold a stack trace and is never shown."""
+    from html import unescape  # a table of 2,231 entities
+
     match = _TITLE.search(body[:4096])
     return " ".join(unescape(match[1].decode("utf-8", "replace")).split()) if match else ""
 

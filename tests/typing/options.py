@@ -17,6 +17,7 @@ from streamflow_client import (
     Retry,
     Timeline,
     Timeout,
+    aiohttp_http_client,
     default_async_http_client,
     default_http_client,
 )
@@ -92,6 +93,8 @@ def async_http_clients(context: ssl.SSLContext) -> None:
     assert_type(default_async_http_client(), httpx.AsyncClient)
     assert_type(default_async_http_client(verify=context), httpx.AsyncClient)
     assert_type(AsyncClient("x", http_client=default_async_http_client()), AsyncClient)
+    assert_type(aiohttp_http_client(), httpx.AsyncClient)
+    assert_type(AsyncClient("x", http_client=aiohttp_http_client(verify=context)), AsyncClient)
     assert_type(AsyncClient("x", http_client=httpx.AsyncClient()), AsyncClient)
     assert_type(AsyncClient("x", http_client=httpx2.AsyncClient()), AsyncClient)
     assert_type(AsyncClient("x", http_client=None), AsyncClient)

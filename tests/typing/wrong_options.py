@@ -19,6 +19,7 @@ from streamflow_client import (
     Retry,
     Ticket,
     Timeout,
+    aiohttp_http_client,
     default_async_http_client,
     default_http_client,
 )
@@ -89,6 +90,8 @@ def wrong_http_clients() -> None:
     AsyncClient("x", http_client=5)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
     default_http_client(verify=False)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
     default_http_client(verify="ca.pem")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    Client("x", http_client=aiohttp_http_client())  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    aiohttp_http_client(verify=False)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
     default_async_http_client(verify=False)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
 
 

@@ -18,8 +18,9 @@ from ...text import shown
 from ..broken import BrokenSchema
 from ..flowspec import FlowSpec
 from ..lenient import lenient
-from ..model import Anything, Schema, Types
+from ..model import Anything, Types
 from ..names import class_name
+from ..raw import Schema
 from ..read import read_types
 from .changes import Change, changes
 from .rules import Difference, Part, severity

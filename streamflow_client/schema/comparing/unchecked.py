@@ -18,8 +18,9 @@ from typing import Any, Final
 from ...jsonvalues import is_list, is_object
 from ..graph import is_old
 from ..keywords import UNCHECKED, UNCHECKED_FORMATS
-from ..model import Schema, Types
+from ..model import Types
 from ..patterns import NoPattern, Patterns
+from ..raw import Schema
 from ..refs import Document, step
 from ..shapes import KINDS
 from ..values import identity

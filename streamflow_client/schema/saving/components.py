@@ -18,9 +18,9 @@ from typing import Any, Final
 from ...jsonvalues import is_list, is_object
 from ..broken import BrokenSchema
 from ..graph import is_old
-from ..model import Schema
 from ..naming import GROUPS
 from ..openapi import AT, INFERRED, INLINE, TEXT
+from ..raw import Schema
 from ..refs import Document, put, step, tokens
 from .moving import HOLD_SCHEMAS, Follow, Move, Unmovable, moved, way
 

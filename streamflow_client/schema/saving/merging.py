@@ -28,9 +28,10 @@ from ...jsonvalues import is_object
 from ...text import shown
 from ..broken import BrokenSchema
 from ..flowspec import FlowSpec
-from ..model import Schema, Types
+from ..model import Types
 from ..names import class_name
 from ..openapi import INFERRED
+from ..raw import Schema
 from ..read import read_types
 from .infer import NOTHING, Seen, both, schema_of, seen_by
 

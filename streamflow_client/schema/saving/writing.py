@@ -19,9 +19,10 @@ from ..broken import BrokenSchema
 from ..document import SIZE_LIMIT, read_json
 from ..flowspec import FlowSpec
 from ..graph import without_place
-from ..model import Schema, Types
+from ..model import Types
 from ..names import class_name
 from ..openapi import read_openapi
+from ..raw import Schema
 from ..read import read_types
 from .components import Components, as_text
 from .layout import Part, Role, document, pretty
