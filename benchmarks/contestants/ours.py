@@ -7,7 +7,7 @@ from typing import Any
 
 import httpx
 
-from streamflow_client import AsyncClient, Client
+from streamflow_client import AsyncClient, Client, aiohttp_http_client
 from streamflow_client.aio import AsyncFlow
 from streamflow_client.sync import Flow
 
@@ -15,7 +15,6 @@ from ..bodies import Item, Shape
 from .base import Blocking, Call, Concurrent
 from .memory import AsyncBody, Body
 
-MANY = 100_000  # connections: with None, aiohttp's own limit of 100 would hold
 HUGE = 1 << 30  # the largest event that is let through: larger than any here
 TYPES: dict[Shape, Any] = {"tokens": str, "objects": Item}
 
@@ -91,6 +90,4 @@ class OverAiohttp(Async):
     """`AsyncClient` over aiohttp."""
 
     def http_client(self) -> httpx.AsyncClient:
-        from httpx_aiohttp import HttpxAiohttpClient
-
-        return HttpxAiohttpClient(limits=httpx.Limits(max_connections=MANY))
+        return aiohttp_http_client()
