@@ -74,10 +74,11 @@ def table(title: str, rows: Rows) -> str:
 
 
 def _table(title: str, columns: list[str], rows: Rows) -> str:
-    lines = [f"\n{title:48}" + "".join(f"{name.strip():>24}" for name in columns)]
+    width = max(map(len, [title, *map(label, rows)]))
+    lines = [f"\n{title:{width}}" + "".join(f"{name:>24}" for name in columns)]
     for name, measures in rows.items():
         cells = "".join(f"{_cell(measures, column):>24}" for column in columns)
-        lines.append(f"{label(name):48}{cells}")
+        lines.append(f"{label(name):{width}}{cells}")
     return "\n".join(lines)
 
 
