@@ -142,7 +142,10 @@ WORKLOADS = [*MEASURES, *APART, "start"]
 def run(workload: str, entries: Iterable[Entry], rounds: int, tell: Callable[[str], None]) -> Outcome:
     """All rounds of a workload."""
     if workload == "start":
-        return Outcome(gathered(rounds, tell, {name: partial(start, name) for name in PROGRAMS}))
+        with serving() as server:
+            return Outcome(
+                gathered(rounds, tell, {name: partial(start, name, server.url) for name in PROGRAMS})
+            )
     if workload in APART:
         measure = APART[workload]
         return Outcome(gathered(rounds, tell, {entry.name: partial(measure, entry) for entry in entries}))
@@ -198,8 +201,8 @@ def gathered(
     }
 
 
-def start(program: str) -> Measures:
-    """Import, and the first two clients of a process."""
-    with running(sys.executable, "-m", "benchmarks.start", program) as process:
+def start(program: str, url: str) -> Measures:
+    """From nothing to the first chunk, and one more client."""
+    with running(sys.executable, "-m", "benchmarks.start", program, url) as process:
         measures: Measures = json.loads(process.line())
     return measures
