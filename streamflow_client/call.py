@@ -104,9 +104,10 @@ Outcome = Done[OutputT] | Unfit | Failed
 
 
 class Note(NamedTuple):
-    """A line for the log; one that `warns` tells of something that the caller may not see otherwise."""
+    """A line for the log, made of `text` where it is written; one that `warns` tells of something that the
+    caller may not see otherwise."""
 
-    text: str
+    text: object
     warns: bool = True
 
 

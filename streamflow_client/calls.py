@@ -502,7 +502,9 @@ def write_log(session: Session[Any, Any]) -> None:
     """What the session has for the log: a line per attempt, and what the caller may not see otherwise."""
     while session.notes:
         note = session.notes.pop(0)
-        log.log(logging.WARNING if note.warns else logging.DEBUG, "%s: %s", session.subject, note.text)
+        level = logging.WARNING if note.warns else logging.DEBUG
+        if log.isEnabledFor(level):
+            log.log(level, "%s: %s", session.subject, note.text)
 
 
 # What a driver can wait for, besides the end of the call.

@@ -86,6 +86,7 @@ class Session(Generic[ChunkT, OutputT]):
     """
 
     __slots__ = (
+        "_attempt",
         "_attempts",
         "_bytes",
         "_cancelled",
@@ -145,7 +146,8 @@ class Session(Generic[ChunkT, OutputT]):
         self._state = _State.IDLE
         self._last_phase: Phase = "connecting"
         self._clocks = Clocks(timeout, streaming=call.streaming)
-        self._attempts: list[Attempt] = []
+        self._attempts: list[Attempt] = []  # those before the newest
+        self._attempt: dict[str, Any] = {}  # what is known of the newest
         self._bytes = 0  # of the newest attempt's body
         self._comments = 0  # in it
         self._incoming: Iterator[Frame] | None = None  # what came and was not taken yet
@@ -267,13 +269,13 @@ class Session(Generic[ChunkT, OutputT]):
 
     def timeline(self, now: float) -> Timeline:
         """What happened so far."""
-        self._amend()
         clocks = self._clocks
+        attempts = (*self._attempts, self._newest()) if self._attempt else ()
         return Timeline(
-            attempts=tuple(self._attempts),
+            attempts=attempts,
             phase=self._phase(),
             elapsed=0.0 if clocks.began is None else now - clocks.began,
-            bytes=sum(attempt.bytes for attempt in self._attempts),
+            bytes=sum(attempt.bytes for attempt in attempts),
             chunks=self._tally.seen - self._tally.before,
             last_byte_age=None if clocks.last_byte is None else now - clocks.last_byte,
             last_chunk_age=None if clocks.last_chunk is None else now - clocks.last_chunk,
@@ -288,7 +290,8 @@ class Session(Generic[ChunkT, OutputT]):
     def connected(self, now: float, *, reused: bool | None) -> None:
         """A connection is there, or is left to a caller's own client; the request is about to be written."""
         self._clocks.connected(now)
-        self._amend(reused=reused)
+        if self._attempt:
+            self._attempt["reused"] = reused
         self.was_sent = True
 
     def bound(self, now: float) -> None:
@@ -306,7 +309,7 @@ class Session(Generic[ChunkT, OutputT]):
         if not self._hears(now, _State.OPENING):
             return
         self._state = _State.READING
-        self._amend(http_status=status)
+        self._attempt["http_status"] = status
         self.trace_id = headers.get(TRACE_ID_HEADER) or self.trace_id
         if status == 204 or 300 <= status < 400:
             self.clean = True
@@ -448,6 +451,8 @@ class Session(Generic[ChunkT, OutputT]):
 
     def _open(self, now: float) -> Open:
         self._clocks.opening(now)
+        if self._attempt:
+            self._attempts.append(self._newest())
         self._reply = self._incoming = None
         self._ran_before = self._may_have_run
         self._resuming = self._has_id
@@ -456,7 +461,7 @@ class Session(Generic[ChunkT, OutputT]):
         self._tries_left -= 1
         began = now if self._clocks.began is None else self._clocks.began
         self._bytes = self._comments = 0
-        self._attempts.append(Attempt(len(self._attempts) + 1, now - began))
+        self._attempt = {"number": len(self._attempts) + 1, "started": now - began}
         self._state = _State.OPENING  # not before: Ctrl-C may come between, and ends the newest attempt
         if not self._resuming:
             return self._request(self.call.body)
@@ -673,7 +678,7 @@ class Session(Generic[ChunkT, OutputT]):
 
     def _failure(self, frame: Failure) -> None:
         self.clean = True
-        self._fail(self._status_error(frame, self._attempts[-1].http_status))
+        self._fail(self._status_error(frame, self._attempt["http_status"]))
 
     def _result(self, frame: Result, now: float) -> None:
         self.trace_id = frame.trace_id or self.trace_id
@@ -781,8 +786,8 @@ class Session(Generic[ChunkT, OutputT]):
             self._fail(error)
             return
         why = shown(error.message)
-        self._amend(ended=why)
-        self.notes.append(Note(f"{self._attempts[-1]}; next in {seconds:.2f} s"))
+        self._attempt["ended"] = why
+        self.notes.append(Note(f"{self._newest()}; next in {seconds:.2f} s"))
         self._state, self._wakes = _State.WAITING, now + seconds
         self._clocks.pausing()
 
@@ -819,17 +824,16 @@ class Session(Generic[ChunkT, OutputT]):
         told = self.clean and isinstance(outcome, Failed) and isinstance(outcome.error, FlowStatusError)
         self._last_phase = "answered" if told else self._phase()
         if self._state in (_State.OPENING, _State.READING):  # else the newest attempt has had its line
-            self._amend(ended=_ending(outcome))
-            self.notes.append(Note(str(self._attempts[-1]), warns=False))
+            self._attempt["ended"] = _ending(outcome)
+            self.notes.append(Note(self._newest(), warns=False))
         self._state = _State.ENDED
         self._incoming = None
         self._clocks.pausing()
         self.clean = self.clean or not isinstance(outcome, Failed)
         self.outcome = outcome
 
-    def _amend(self, **facts: Any) -> None:
-        if self._attempts:
-            self._attempts[-1] = replace(self._attempts[-1], bytes=self._bytes, **facts)
+    def _newest(self) -> Attempt:
+        return Attempt(**self._attempt, bytes=self._bytes)
 
     def _phase(self) -> Phase:
         if self._state is _State.OPENING:
@@ -838,7 +842,7 @@ class Session(Generic[ChunkT, OutputT]):
             return "reading the body"
         if self._state is _State.ENDED:
             return self._last_phase
-        return "waiting to retry" if self._attempts else "connecting"
+        return "waiting to retry" if self._attempt else "connecting"
 
 
 def _portions(found: Iterable[list[Frame]]) -> Iterator[Frame]:

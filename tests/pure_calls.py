@@ -119,7 +119,7 @@ def hear(
     if session.outcome is None:
         session.eof(0.0)
     chunks = [item.error if isinstance(item, Faulty) else item for item in session.ready]
-    return Heard(chunks, _end(session), [note.text for note in session.notes if note.warns], session)
+    return Heard(chunks, _end(session), [str(note.text) for note in session.notes if note.warns], session)
 
 
 def _end(session: Session[Any, Any]) -> Any:

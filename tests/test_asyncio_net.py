@@ -191,6 +191,23 @@ async def test_a_deadline_that_is_put_off_or_brought_forward_holds(before: list[
             await stream.read(9, 0.02)
 
 
+async def test_a_deadline_further_off_than_a_timer_is_set_holds(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(asyncio_net, "_LOOKS_AGAIN", 0.001)
+    async with connected() as (stream, _):
+        with pytest.raises(httpcore.ReadTimeout):
+            await stream.read(9, 0.02)
+
+
+async def test_no_timer_is_left_for_long_when_nobody_waits(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(asyncio_net, "_LOOKS_AGAIN", 0.001)
+    async with connected() as (stream, peer):
+        reading = asyncio.create_task(stream.read(9, 100.0))
+        await asyncio.sleep(0)
+        peer.sendall(b"a")
+        await reading
+        await until(lambda: stream._wire._alarm is None)
+
+
 async def test_a_timer_of_an_earlier_read_leaves_one_without_deadline_alone() -> None:
     async with connected() as (stream, peer):
         with pytest.raises(httpcore.ReadTimeout):
@@ -209,14 +226,14 @@ async def test_a_timer_of_an_earlier_read_leaves_one_without_deadline_alone() ->
 
 async def test_many_reads_have_one_timer() -> None:
     async with connected() as (stream, peer):
-        timers = set[int]()
-        for _ in range(10):
-            reading = asyncio.create_task(stream.read(9, 100.0))
+        timers = set[asyncio.TimerHandle | None]()
+        for seconds in (100.0, 2.0, 2.0 - 1e-6, 2.0 - 2e-6, 100.0):
+            reading = asyncio.create_task(stream.read(9, seconds))
             await asyncio.sleep(0)
-            timers.add(id(stream._wire._alarm))
+            timers.add(stream._wire._alarm)
             peer.sendall(b"a")
             await reading
-        assert len(timers) == 1
+        assert len(timers) == 2, "one for each deadline that was brought forward"
         alarm = stream._wire._alarm
         await stream.aclose()
         await turns()

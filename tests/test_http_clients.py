@@ -519,6 +519,22 @@ def test_http_2_streams_share_a_connection_that_none_of_them_closes(driver: Driv
         assert server.connections == 1
 
 
+@pytest.mark.filterwarnings("ignore:Async generator 'http:ResourceWarning")
+@each_async_client
+def test_cancelling_wakes_a_read_over_http_2(driver: Driver) -> None:
+    """Of which no socket can be shut down, for others share it."""
+    with SmallHttp2() as server:
+        theirs = driver.http_client(http2=True, verify=server.client_ssl_context())
+        with driver.client(None, url=server.url, http_client=theirs, timeout=Timeout(idle=60)) as client:
+            stream = client.flow("slow").stream()
+            assert next(stream) == 1
+            reading = spawn(stream.result)
+            stream.cancel()
+            assert isinstance(reading.exception(5), FlowCancelledError)
+            assert client.flow("quick").stream().result() == 2
+        assert server.connections == 1
+
+
 def test_http_2_lends_no_socket_since_it_is_shared() -> None:
     sock = object()
     stream = SimpleNamespace(get_extra_info=lambda name: sock if name == "socket" else None)

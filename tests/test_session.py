@@ -198,8 +198,8 @@ class Driver:
                 self._events = list(self._attempts.pop(0))
             while not self._events.pop(0)(self):
                 pass
-        self.notes += [note.text for note in self.session.notes if note.warns]
-        self.log += [note.text for note in self.session.notes]
+        self.notes += [str(note.text) for note in self.session.notes if note.warns]
+        self.log += [str(note.text) for note in self.session.notes]
         self.session.notes.clear()
 
     def take(self, count: int) -> list[Any]:

@@ -6,7 +6,7 @@ import json
 import ssl
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from types import FrameType
 from typing import Any
 
@@ -22,6 +22,7 @@ from streamflow_client.options import Retry
 from streamflow_client.schema import runtime
 from streamflow_client.schema.source.annotations import read_form as read_really
 from streamflow_client.schema.source.module import FlowSchemas, module_source
+from streamflow_client.testing import StubServer, faults
 from streamflow_client.transport.defaults import default_http_client
 
 
@@ -174,3 +175,84 @@ def test_a_generated_module_reads_the_annotations_of_the_flow_that_is_used(
         assert set(read) == {"Flow7Input", "Flow7Output"}
     finally:
         forget(module)
+
+
+@pytest.fixture
+def stub(flow_stub: StubServer) -> StubServer:
+    @flow_stub.flow
+    def menu(request: dict[str, str], send: Callable[[object], object]) -> str:
+        send(request["theme"])
+        return request["theme"]
+
+    return flow_stub
+
+
+HEADERS = {"Accept": "text/event-stream", "Content-Type": "application/json"}
+BODY = b'{"data":{"theme":"pirate"}}'
+
+
+def sync_calls(stub: StubServer) -> tuple[int, int]:
+    """Until the first chunk, over a connection that was used before: ours, httpx's own."""
+    counts: list[int] = []
+    with Client(stub.url) as client, httpx.Client(verify=False) as bare:
+        flow, url = client.flow("menu"), f"{stub.url}/menu"
+        for _ in range(3):
+            with counted_calls() as calls, flow.stream({"theme": "pirate"}) as stream:
+                next(stream)
+                counts.append(calls())
+                stream.result()
+            with (
+                counted_calls() as calls,
+                bare.stream("POST", url, content=BODY, headers=HEADERS) as response,
+            ):
+                chunks = response.iter_bytes()
+                next(chunks)
+                counts.append(calls())
+                list(chunks)
+    return counts[-2], counts[-1]
+
+
+async def async_calls(stub: StubServer) -> tuple[int, int]:
+    counts: list[int] = []
+    async with AsyncClient(stub.url) as client, httpx.AsyncClient(verify=False) as bare:
+        flow, url = client.flow("menu"), f"{stub.url}/menu"
+        for _ in range(3):
+            with counted_calls() as calls:
+                async with flow.stream({"theme": "pirate"}) as stream:
+                    await anext(stream)
+                    counts.append(calls())
+                    await stream.result()
+            with counted_calls() as calls:
+                async with bare.stream("POST", url, content=BODY, headers=HEADERS) as response:
+                    chunks = response.aiter_bytes()
+                    await anext(chunks)
+                    counts.append(calls())
+                    async for _ in chunks:
+                        pass
+    return counts[-2], counts[-1]
+
+
+def test_a_warm_call_comes_to_its_first_chunk_as_directly_as_httpx(stub: StubServer) -> None:
+    ours, theirs = sync_calls(stub)
+    assert ours <= 1.1 * theirs, (ours, theirs)
+
+
+async def test_an_async_one_too(stub: StubServer) -> None:
+    ours, theirs = await async_calls(stub)
+    assert ours <= 1.1 * theirs, (ours, theirs)
+
+
+def test_opening_costs_the_same_however_many_are_open(stub: StubServer) -> None:
+    stub.always("menu", faults.stall(after_chunks=1))
+    with ExitStack() as streams, Client(stub.url) as client:
+        flow = client.flow("menu")
+
+        def calls_to_open() -> int:
+            stream = flow.stream({"theme": "pirate"})
+            with counted_calls() as calls:
+                streams.enter_context(stream)
+                return calls()
+
+        calls_to_open()
+        alone, *_, among_many = [calls_to_open() for _ in range(30)]
+    assert abs(among_many - alone) <= 10

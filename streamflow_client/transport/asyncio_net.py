@@ -37,6 +37,10 @@ from .exchange import shut_down
 _MOST_AT_ONCE = 64 * 1024  # as much as httpcore asks for
 _MOST_UNREAD = 256 * 1024  # then reading stops until some of it is read
 _HEAD_START = 0.25  # seconds before the next address of a name is tried, too (RFC 8305, section 5)
+_SLACK = 0.001  # seconds: the same deadline, told as what is left of it, is never the same to the last digit
+# How far ahead a timer is set, in seconds. It outlives the wait that it was set for, and so long asyncio
+# keeps what was cancelled behind it, contexts included.
+_LOOKS_AGAIN = 5.0
 
 # What sockets are read into. Each belongs to one connection while the loop has it: no longer than one call on
 # any loop we know, so that few are enough for thousands of connections.
@@ -270,14 +274,15 @@ class _Wire(asyncio.BufferedProtocol, ByteStream):
         if self._waiter is not None and not self._waiter.done():
             self._waiter.set_result(None)
 
-    def _set_alarm(self, when: float) -> None:
+    def _set_alarm(self, deadline: float) -> None:
         """One timer serves many reads: most put their deadline off, and it looks when it rings."""
         if self._alarm is not None:
-            if self._alarm_at <= when:
+            if self._alarm_at <= deadline + _SLACK:
                 return
             self._alarm.cancel()
-        self._alarm_at = when
-        self._alarm = self._loop.call_later(when - monotonic(), self._ring, context=self._context)
+        now = monotonic()
+        self._alarm_at = min(deadline, now + _LOOKS_AGAIN)
+        self._alarm = self._loop.call_later(self._alarm_at - now, self._ring, context=self._context)
 
     def _ring(self) -> None:
         self._alarm = None
