@@ -6,5 +6,6 @@ In: nothing but this machine. Out: figures: `python -m benchmarks` prints them, 
     bodies → server → contestants, each in a process of its own (worker) → rounds → report, picture
 
 Time is CPU time of the client's process unless it says otherwise. Rounds are interleaved: every contestant
-runs once, then every one again, so that what else the machine does falls on all of them alike.
+runs once, then every one again, so that what else the machine does falls on all of them alike. The server has
+one core, the client another.
 """

@@ -16,7 +16,7 @@ from .report import page, promises, table
 from .rounds import WORKLOADS, Outcome, run
 
 HERE = Path(__file__).parent
-ROUNDS = {"decode": 7, "bulk": 7, "paced": 5, "first": 7, "huge": 3, "many": 3, "websocket": 2, "start": 7}
+ROUNDS = {"decode": 7, "bulk": 7, "paced": 15, "first": 7, "huge": 3, "many": 3, "websocket": 2, "start": 7}
 
 
 def main() -> None:

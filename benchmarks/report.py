@@ -51,8 +51,8 @@ SECTIONS = {
     "start": Section(
         "Start",
         "CPU of a fresh process: the bare import; a client; a stream of one chunk over plain HTTP; one more "
-        "client; imports with the names that are used, which some libraries load only then; the sum of all steps "
-        "to the first chunk.",
+        "client; imports with the names that are used, which some libraries load only then; the sum of all "
+        "steps to the first chunk.",
     ),
 }
 
@@ -111,7 +111,7 @@ def page(
         "# Results",
         HOW,
         _list(facts),
-        ", ".join(f"{name} {number}" for name, number in versions.items()) + ".",
+        ", ".join(f"{name} {version}" for name, version in versions.items()) + ".",
         "![CPU and memory of streams](results.svg)",
         "## What has to hold",
         "Ratios of medians of this run.",

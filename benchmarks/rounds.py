@@ -57,7 +57,7 @@ def bulk(entry: Entry, process: Process) -> Measures:
 
 def paced(entry: Entry, process: Process) -> Measures:
     """One chunk each millisecond."""
-    count = 600
+    count = 200
     answer = process.ask("count", path=f"genkit/paced/tokens/{count}", shape="tokens", times=1)
     return {"µs": answer["cpu"] / checked(answer, count) * 1e6, "wall µs": answer["wall"] / count * 1e6}
 
