@@ -219,11 +219,11 @@ class AsyncFlowStream(Generic[ChunkT, OutputT]):
     async def _pull(self) -> ChunkT | Faulty:
         """The next chunk, or what stands for one."""
         while True:
-            session = await self._advance(
-                calls.has_chunk
-            )  # by now another task may have restarted the stream
-            with suppress(IndexError):  # or have cancelled it
+            session = await self._advance(calls.has_chunk)
+            try:  # by now another task may have restarted the stream, or have cancelled it
                 return session.ready.popleft()
+            except IndexError:
+                pass
             if isinstance(session.outcome, Failed):
                 raise session.stamped(session.outcome.error, monotonic()) from None
             if session.outcome is not None:
@@ -234,7 +234,8 @@ class AsyncFlowStream(Generic[ChunkT, OutputT]):
     ) -> Session[ChunkT, OutputT]:
         """Take steps until there is enough or the call has ended. One reader at a time."""
         self._check_owner()
-        await self._check_turn()
+        if self._reader.locked():
+            await self._check_turn()
         with self._reader:  # nothing was awaited since it was free
             session = self._session
             try:
@@ -257,7 +258,7 @@ class AsyncFlowStream(Generic[ChunkT, OutputT]):
 
         Raises: RuntimeError.
         """
-        if self._session.outcome is None and not (self._exchange.stopped and self._body is None):
+        if self._session.outcome is None and (self._body is not None or not self._exchange.stopped):
             self._http.check_loop()
             if self._body is not None:
                 self._exchange.check_process()
@@ -340,7 +341,10 @@ class AsyncFlowStream(Generic[ChunkT, OutputT]):
     async def _read(self, session: Session[ChunkT, OutputT]) -> None:
         assert self._body is not None
         try:
-            data = await self._http.read(self._exchange, self._body, self._watch)
+            source = self._exchange.source
+            data = b"" if source is None else await source()
+            if not data:
+                data = await self._http.read(self._exchange, self._body, self._watch)
         except Exception as error:  # noqa: BLE001 - `report` raises again what is not the network's
             report(error, self._exchange)
             return

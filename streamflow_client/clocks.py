@@ -107,9 +107,8 @@ class Clocks:
         """Asked at every read, so without a list of them all."""
         timeout, since = self.timeout, self._since
         first: tuple[float, Clock] | None = None
-        end = self._total_end()
-        if end is not None:
-            first = (end, "total")
+        if timeout.total is not None and self.began is not None:
+            first = (self.began + timeout.total, "total")
         if self._connecting:
             if timeout.connect is not None:
                 first = _sooner(first, since + timeout.connect, "connect")

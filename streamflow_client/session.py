@@ -321,7 +321,7 @@ class Session(Generic[ChunkT, OutputT]):
 
     def data(self, data: bytes, now: float) -> None:
         """Bytes of the body."""
-        self.alive(now)
+        self._clocks.last_byte = now
         if not self._hears(now, _State.READING):
             return
         if self._clocks.is_over(now):  # a caller's own client may not know this clock
@@ -568,8 +568,9 @@ class Session(Generic[ChunkT, OutputT]):
             self._taking = False
 
     def _taken_in(self, now: float) -> None:
-        reply, self._incoming = self._response, None
-        if reply.is_full and self._state is _State.READING:
+        self._incoming = None
+        reply = self._response
+        if reply.is_error and reply.is_full and self._state is _State.READING:
             self._refused(reply, now, whole=False)
 
     def _take(self, frames: Iterable[Frame], now: float) -> None:

@@ -207,9 +207,11 @@ class FlowStream(Generic[ChunkT, OutputT]):
     def _pull(self) -> ChunkT | Faulty:
         """The next chunk, or what stands for one."""
         while True:
-            session = self._advance(calls.has_chunk)  # by now another thread may have restarted the stream
-            with suppress(IndexError):  # or have cancelled it
+            session = self._advance(calls.has_chunk)
+            try:  # by now another thread may have restarted the stream, or have cancelled it
                 return session.ready.popleft()
+            except IndexError:
+                pass
             if isinstance(session.outcome, Failed):
                 raise session.stamped(session.outcome.error, monotonic()) from None
             if session.outcome is not None:
@@ -297,7 +299,10 @@ class FlowStream(Generic[ChunkT, OutputT]):
     def _read(self, session: Session[ChunkT, OutputT]) -> None:
         assert self._body is not None
         try:
-            data = next(self._body, None)
+            source = self._exchange.source
+            data = b"" if source is None else source()
+            if not data:
+                data = next(self._body, None)
         except Exception as error:  # noqa: BLE001 - `report` raises again what is not the network's
             report(error, self._exchange)
             return

@@ -11,6 +11,7 @@ import weakref
 from collections.abc import AsyncGenerator, Awaitable, Callable, Generator, Iterator
 from contextlib import asynccontextmanager, contextmanager, suppress
 from pathlib import Path
+from time import monotonic
 from typing import Any
 
 import anyio
@@ -191,11 +192,37 @@ async def test_a_deadline_that_is_put_off_or_brought_forward_holds(before: list[
             await stream.read(9, 0.02)
 
 
+async def test_the_same_deadline_told_again_needs_no_new_timer() -> None:
+    async with connected() as (stream, _):
+        wire, soon = stream._wire, monotonic() + 1.0
+        timers = list[asyncio.TimerHandle | None]()
+        for deadline in (soon, soon - 1e-6, soon + 1.0, soon - 0.5):
+            wire._set_alarm(deadline)
+            timers.append(wire._alarm)
+        assert timers[0] is timers[1] is timers[2] is not timers[3]
+
+
 async def test_a_deadline_further_off_than_a_timer_is_set_holds(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(asyncio_net, "_LOOKS_AGAIN", 0.001)
     async with connected() as (stream, _):
         with pytest.raises(httpcore.ReadTimeout):
             await stream.read(9, 0.02)
+
+
+async def test_a_timer_that_rings_before_the_deadline_ends_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(asyncio_net, "_LOOKS_AGAIN", 0.001)
+    async with connected() as (stream, peer):
+        reading = asyncio.create_task(stream.read(9, 100.0))
+        await turns()
+        alarms = set[asyncio.TimerHandle | None]()
+
+        def has_rung() -> bool:
+            alarms.add(stream._wire._alarm)
+            return len(alarms) > 3
+
+        await until(has_rung)
+        peer.sendall(b"a")
+        assert await reading == b"a"
 
 
 async def test_no_timer_is_left_for_long_when_nobody_waits(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -330,6 +357,7 @@ async def test_an_idle_stream_keeps_no_buffer() -> None:
         peer.sendall(LONG[:100_000])
         await everything(stream, 100_000)
         assert (stream._wire._lent, len(stream._wire._unread)) == (None, 0)
+        assert asyncio_net._buffers, "the next to come in need not make one"
 
 
 async def test_random_reads_give_what_was_sent() -> None:
@@ -359,6 +387,14 @@ async def test_a_write_that_nobody_takes_ends_at_its_deadline() -> None:
     async with connected() as (stream, _):
         with pytest.raises(httpcore.WriteTimeout):
             await stream.write(LONG * 10, 0.01)
+
+
+async def test_what_is_written_is_the_systems_and_not_the_loops() -> None:
+    async with connected() as (stream, _):
+        with pytest.raises(httpcore.WriteTimeout):
+            while True:
+                await stream.write(bytes(1000), 0.01)
+        assert stream._wire._transport.get_write_buffer_size() <= 1000
 
 
 async def test_a_write_to_a_connection_that_is_gone_says_why() -> None:
@@ -440,6 +476,12 @@ async def test_a_stream_is_readable_when_a_read_would_not_wait() -> None:
         assert stream.get_extra_info("is_readable")
         await turns()
         assert stream.get_extra_info("is_readable")
+        await stream.aclose()
+        assert stream.get_extra_info("is_readable")
+
+
+async def test_a_closed_stream_is_readable() -> None:
+    async with connected() as (stream, _):
         await stream.aclose()
         assert stream.get_extra_info("is_readable")
 

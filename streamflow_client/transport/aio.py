@@ -82,6 +82,7 @@ class AsyncClockedTransport(httpx.AsyncBaseTransport):
             raise_as_httpx(error, self._proxy)
             raise
         lane.admit_mock()
+        lane.answer()
         return httpx.Response(
             response.status,
             headers=response.headers,
@@ -173,6 +174,11 @@ class _Lane(httpcore.AsyncNetworkBackend):
             if self.stream is not None:
                 exchange.attach(self.stream.socket)
 
+    def answer(self) -> None:
+        """The response is there: the call may read its body past what httpx wraps around it."""
+        if self.exchange is not None and self.stream is not None:
+            self.exchange.source = self.stream.read_body
+
     def admit_mock(self) -> None:
         """Where nobody dialled, a test's mock (respx) has answered in httpcore's place and told nothing."""
         if not self._dialled and self.exchange is not None:
@@ -256,7 +262,7 @@ class _Stream(httpcore.AsyncNetworkStream):
             return self._for_h11.pop()
         return self.tap.receive(await self._receive(max_bytes, timeout))
 
-    async def read_body(self, timeout: float | None) -> bytes:
+    async def read_body(self, timeout: float | None = None) -> bytes:
         """What comes next of a chunked body; empty where h11 is to be asked."""
         tap = self.tap
         while not (body := tap.take()) and tap.is_open:

@@ -210,7 +210,7 @@ class _Wire(asyncio.BufferedProtocol, ByteStream):
 
     async def receive(self, max_bytes: int = _MOST_AT_ONCE) -> bytes:
         while not self._unread:
-            if self._error is None and self._eof:
+            if self._eof:
                 raise EndOfStream
             if self._lost:
                 raise BrokenResourceError from self._error

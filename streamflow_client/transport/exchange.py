@@ -36,6 +36,7 @@ class Exchange:
         bound: whether our own transport carries the call; else a caller's own client does.
         saw_eof: the peer closed the connection.
         timed_out: a clock ran out while a caller's own client was reading.
+        source: reads a chunked body on our transport, past httpx; empty where the response is to be asked.
         on_hurry: called when there is suddenly less time than before; must not block.
     """
 
@@ -45,6 +46,7 @@ class Exchange:
         self.bound: bool = False
         self.saw_eof: bool = False
         self.timed_out: bool = False
+        self.source: Callable[[], Any] | None = None  # awaited on the asynchronous side
         self.on_hurry: Callable[[], object] | None = None
         self._process = os.getpid()
         self._socket: socket.socket | None = None
@@ -62,6 +64,7 @@ class Exchange:
     def begin(self) -> None:
         """An attempt begins: the caller makes up its headers, and nothing is sent yet."""
         self.bound = self.saw_eof = self.timed_out = self._severed = False
+        self.source = None
         with self.lock:
             self.session.preparing()
 
@@ -128,7 +131,7 @@ class Exchange:
         """The socket, this one or whichever it is, is no longer the call's: it may soon serve another."""
         with self.lock:
             if sock is None or sock is self._socket:
-                self._socket = None
+                self._socket = self.source = None
                 _held.pop(self, None)
 
     def check_process(self) -> None:
@@ -206,8 +209,8 @@ def shut_down(sock: Any) -> None:
             socket.socket.shutdown(sock, socket.SHUT_RDWR)
         else:
             sock.shutdown(socket.SHUT_RDWR)
-    except (OSError, ValueError):
-        pass  # not connected, or closed already
+    except (OSError, ValueError, TypeError):
+        pass  # not connected, or closed already; uvloop's cannot be shut down
 
 
 def seconds_left(exchange: Exchange | None, timeout: float | None, expired: type[Exception]) -> float | None:

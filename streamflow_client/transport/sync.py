@@ -79,6 +79,7 @@ class ClockedTransport(httpx.BaseTransport):
             raise_as_httpx(error, self._proxy)
             raise
         lane.admit_mock()
+        lane.answer()
         return httpx.Response(
             response.status,
             headers=response.headers,
@@ -165,6 +166,11 @@ class _Lane(httpcore.NetworkBackend):
             if self.stream is not None:
                 exchange.attach(self.stream.socket)
 
+    def answer(self) -> None:
+        """The response is there: the call may read its body past what httpx wraps around it."""
+        if self.exchange is not None and self.stream is not None:
+            self.exchange.source = self.stream.read_body
+
     def admit_mock(self) -> None:
         """Where nobody dialled, a test's mock (respx) has answered in httpcore's place and told nothing."""
         if not self._dialled and self.exchange is not None:
@@ -216,7 +222,8 @@ class _Lane(httpcore.NetworkBackend):
     def adopt(self, inner: httpcore.NetworkStream, *, tls: bool) -> _Stream:
         """From now on this is the lane's stream, and its socket the one that stops the exchange."""
         self._tls_layers -= tls
-        self.stream = _Stream(self, inner, carries_request=self._tls_layers == 0)
+        within_tls = tls and self.stream is not None and isinstance(self.stream.socket, ssl.SSLSocket)
+        self.stream = _Stream(self, inner, carries_request=self._tls_layers == 0, within_tls=within_tls)
         if self.exchange is not None:
             self.exchange.attach(self.stream.socket)
         return self.stream
@@ -225,13 +232,17 @@ class _Lane(httpcore.NetworkBackend):
 class _Stream(httpcore.NetworkStream):
     """A network stream that asks its lane's exchange how long it may wait."""
 
-    def __init__(self, lane: _Lane, inner: httpcore.NetworkStream, *, carries_request: bool) -> None:
+    def __init__(
+        self, lane: _Lane, inner: httpcore.NetworkStream, *, carries_request: bool, within_tls: bool
+    ) -> None:
         self._lane = lane
         self._inner = inner
         self._carries_request = carries_request
         self.tap: BodyTap = BodyTap()
         self._for_h11: list[bytes] = []  # at most one: what came with the end of a body
         self.socket: socket.socket = inner.get_extra_info("socket")
+        # TLS inside of TLS is spoken without a socket of its own.
+        self._within_tls = within_tls
 
     def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
         """For h11: all but chunked bodies."""
@@ -239,7 +250,7 @@ class _Stream(httpcore.NetworkStream):
             return self._for_h11.pop()
         return self.tap.receive(self._receive(max_bytes, timeout))
 
-    def read_body(self, timeout: float | None) -> bytes:
+    def read_body(self, timeout: float | None = None) -> bytes:
         """What comes next of a chunked body; empty where h11 is to be asked."""
         tap = self.tap
         while not (body := tap.take()) and tap.is_open:
@@ -251,10 +262,22 @@ class _Stream(httpcore.NetworkStream):
 
     def _receive(self, max_bytes: int, timeout: float | None) -> bytes:
         exchange = self._lane.exchange
-        data = self._inner.read(max_bytes, seconds_left(exchange, timeout, httpcore.ReadTimeout))
+        data = self._read(max_bytes, seconds_left(exchange, timeout, httpcore.ReadTimeout))
         if exchange is not None:
             exchange.received(data)
         return data
+
+    def _read(self, max_bytes: int, timeout: float | None) -> bytes:
+        """As httpcore's own stream, but for its way to map exceptions, which costs more than the read."""
+        if self._within_tls:
+            return self._inner.read(max_bytes, timeout)
+        try:
+            self.socket.settimeout(timeout)
+            return self.socket.recv(max_bytes)
+        except TimeoutError as error:
+            raise httpcore.ReadTimeout(error) from error
+        except OSError as error:
+            raise httpcore.ReadError(error) from error
 
     def write(self, buffer: bytes, timeout: float | None = None) -> None:
         exchange = self._lane.exchange

@@ -135,7 +135,8 @@ class CallableFrames:
                 if isinstance(event, Event):
                     self._read(event, frames)
                 else:
-                    self._release(frames)
+                    if self._undefined:
+                        self._release(frames)
                     frames.append(event)
         except Malformed as error:
             self._malformed = error

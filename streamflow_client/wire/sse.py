@@ -107,7 +107,7 @@ class EventDecoder:
         self._only_plain = True  # no line but `data: …` so far
         self._size = 0
         self._head = b""
-        self._data: list[bytes] = []
+        self._data: list[bytes | memoryview] = []
         self._error: list[bytes] = []
         self._type = ""
         self._event_retry: int | None = None
@@ -244,7 +244,7 @@ class EventDecoder:
         if len(self._head) < _HEAD:
             self._head += line[:_HEAD] + b"\n"
         if line.startswith(_DATA):
-            self._data.append(bytes(memoryview(line)[6:]))  # one copy, of a bytearray too
+            self._data.append(memoryview(line)[len(_DATA) :])  # to copy large ones costs more than all else
             return
         self._only_plain = False
         name, _, value = bytes(line).partition(b":")
@@ -267,7 +267,8 @@ class EventDecoder:
 
     def _dispatch(self, events: list[Run | Event]) -> None:
         if self._only_plain and len(self._data) == 1 and not self._id and self._is_plain(self._data[0]):
-            events.append([self._data[0][len(self._opening) : len(self._data[0]) - len(self._closing)]])
+            data = self._data[0]
+            events.append([bytes(data[len(self._opening) : len(data) - len(self._closing)])])
         elif self._data or self._error:
             events.append(self._event())
         # Spec, before it asks whether there is data: "Set the last event ID string of the event
@@ -275,9 +276,9 @@ class EventDecoder:
         self.last_event_id = self._id
         self._begin_event()
 
-    def _is_plain(self, data: bytes) -> bool:
-        longer = len(data) >= len(self._opening) + len(self._closing)  # the two do not overlap
-        return longer and data.startswith(self._opening) and data.endswith(self._closing)
+    def _is_plain(self, data: bytes | memoryview) -> bool:
+        opened, closed = len(self._opening), len(data) - len(self._closing)
+        return opened <= closed and data[:opened] == self._opening and data[closed:] == self._closing
 
     def _event(self) -> Event:
         error = b"\n".join(self._error) if self._error else None
