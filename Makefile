@@ -8,11 +8,13 @@ PYTHON ?=
 PYTEST_ARGS ?=
 PROXIES := .proxies
 INTEROP := .interop
+BENCH := .bench
 STREAMS ?= 30000
 SECONDS ?= 600
+BENCH_ARGS ?= all
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test faults interop soak check format clean
+.PHONY: help demo test faults interop soak bench check format clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' Makefile
@@ -39,6 +41,12 @@ interop: $(VENV)/developed ## every behaviour of every real server (Go, Node and
 soak: $(VENV)/developed ## 30,000 streams, some faulty, some cancelled: leaks, memory (STREAMS=… SECONDS=…)
 	@$(BIN)/python tests/soak.py --streams $(STREAMS) --seconds $(SECONDS)
 
+# Beside other clients, which need packages of their own, and Node for one of them. BENCH_ARGS="bulk --only ours"
+# measures a part, and writes nothing.
+bench: $(VENV)/benched ## what streams cost in CPU and memory, beside other clients: benchmarks/RESULTS.md (9 minutes)
+	@bash benchmarks/install.sh $(BENCH)
+	@STREAMFLOW_BENCH=$(BENCH) $(BIN)/python -m benchmarks $(BENCH_ARGS)
+
 check: $(VENV)/developed ## lint, formatting, types (mypy and pyright, strict; as installed), import rules
 	@$(BIN)/ruff check --quiet
 	@$(BIN)/ruff format --check --quiet || { echo "run: make format" >&2; exit 1; }
@@ -52,7 +60,7 @@ format: $(VENV)/developed ## rewrite the code in the project's format
 	@$(BIN)/ruff check --quiet --fix
 
 clean: ## remove .venv and everything generated
-	@rm -rf $(VENV) $(PROXIES) $(INTEROP) build dist htmlcov .coverage .coverage.* .hypothesis .mypy_cache .pytest_cache .ruff_cache
+	@rm -rf $(VENV) $(PROXIES) $(INTEROP) $(BENCH) build dist htmlcov .coverage .coverage.* .hypothesis .mypy_cache .pytest_cache .ruff_cache
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # A file in .venv says which set-up is done; a newer pyproject.toml asks for it again.
@@ -67,6 +75,12 @@ $(VENV)/developed: pyproject.toml | $(BIN)/python
 	@echo "Installing streamflow-client and its development tools into $(VENV) …" >&2
 	@$(PIP) install --upgrade pip
 	@$(PIP) install --editable '.[dev]'
+	@touch $(VENV)/installed $@
+
+$(VENV)/benched: pyproject.toml | $(BIN)/python
+	@echo "Installing streamflow-client and the clients it is measured beside into $(VENV) …" >&2
+	@$(PIP) install --upgrade pip
+	@$(PIP) install --editable '.[bench]'
 	@touch $(VENV)/installed $@
 
 # nginx and haproxy from Debian's packages, unpacked here: nothing is installed on the machine.

@@ -22,6 +22,7 @@ GENERATED = {
     ".venv",
     ".proxies",
     ".interop",
+    ".bench",
     ".hypothesis",
     "__pycache__",
     "build",
