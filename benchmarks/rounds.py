@@ -96,7 +96,7 @@ def websocket(entry: Entry) -> Measures:
 
 
 RATE = 2_000  # chunks a second, in all
-FLOW = 1.5  # seconds that they flow
+FLOW = 1.0  # seconds that they flow
 
 
 def crowd(server: Server, process: Process, counts: tuple[int, ...]) -> dict[int, Measures]:

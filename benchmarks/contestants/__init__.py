@@ -128,14 +128,14 @@ _ALL = (
     Entry(
         "httpx2-sync",
         "httpx2 EventSource + TypeAdapter",
-        "httpx2:Sync",
+        "httpx2_events:Sync",
         _does("bulk paced first huge"),
         packages=("httpx2",),
     ),
     Entry(
         "httpx2-async",
         "httpx2 EventSource + TypeAdapter, async",
-        "httpx2:Async",
+        "httpx2_events:Async",
         _does("bulk paced first many"),
         "asyncio",
     ),
@@ -197,13 +197,18 @@ _ALL = (
     Entry(
         "openai-sync",
         "openai Stream",
-        "openai:Sync",
+        "openai_streams:Sync",
         _does("bulk paced first"),
         packages=("openai",),
         slow=True,
     ),
     Entry(
-        "openai-async", "openai AsyncStream", "openai:Async", _does("bulk paced first"), "asyncio", slow=True
+        "openai-async",
+        "openai AsyncStream",
+        "openai_streams:Async",
+        _does("bulk paced first"),
+        "asyncio",
+        slow=True,
     ),
 )
 
