@@ -427,3 +427,32 @@ async def test_cancelling_wakes_a_read_of_which_no_socket_is_known(stub: StubSer
 
 def test_its_driver_is_on_asyncio() -> None:
     assert (repr(OVER_AIOHTTP), OVER_AIOHTTP.library) == ("asyncio-aiohttp", aiohttp)
+
+
+# --- what is malformed -------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("wrong", [b"zz\r\n", b" 5\r\n", b"1\r\nab", b"-1\r\n"])
+async def test_a_malformed_chunk_behind_good_ones_ends_the_stream(wrong: bytes) -> None:
+    """aiohttp closes the connection then, and tells nobody."""
+    taken = threading.Event()
+    chunk = b'data: {"message":1}\n\n'
+
+    def malformed(connection: socket.socket) -> None:
+        head_of(connection)
+        connection.sendall(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n")
+        connection.sendall(b"%x\r\n%b\r\n" % (len(chunk), chunk))
+        taken.wait(5)
+        connection.sendall(wrong)
+        connection.recv(1)
+
+    with raw_server(malformed) as url:
+        async with (
+            aiohttp_http_client() as http,
+            AsyncClient(url, http_client=http, retry=None, timeout=5) as client,
+            client.flow("f").stream() as stream,
+        ):
+            assert await anext(stream) == 1
+            taken.set()
+            with pytest.raises(StreamInterruptedError, match="the connection was lost"):
+                await anext(stream)

@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import socket
 import ssl
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextvars import ContextVar
 from functools import partial
 from typing import Any, cast
@@ -25,13 +25,10 @@ from .exchange import Exchange, running
 from .foreign_aio import AsyncWatch, clocked, event_loop, is_asyncio
 from .settings import REUSE_SECONDS, shared_ssl_context
 
-_BUFFERED = (
-    32 * 1024
-)  # a body that asyncio takes at once; a longer one is held up by a server that does not read
+# A body that asyncio takes at once; a longer one is held up by a server that does not read.
+_BUFFERED = 32 * 1024
 _PIECE = 256 * 1024  # of what is sent
-_READ_SIZE = (
-    256 * 1024
-)  # what asyncio reads at a time; aiohttp stops reading at twice as much that nobody took
+_READ_SIZE = 256 * 1024  # of what asyncio reads; aiohttp stops at twice as much that nobody took
 _HEADER_SIZE = 100 * 1024  # of one line, as httpcore takes
 
 # By their numbers. uvloop lends no socket that can be shut down; these can, and know when they are closed.
@@ -243,6 +240,7 @@ class _Body(httpx.AsyncByteStream):
         self._content = answer.content
         self._protocol = _protocol_that_ends(answer)
         self._exchange = exchange
+        self._closed = _told_of_closing(answer)
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
         """Raises: aiohttp.ClientError: the connection broke. httpx.ReadError: the call was stopped."""
@@ -270,7 +268,33 @@ class _Body(httpx.AsyncByteStream):
             raise error
 
     async def aclose(self) -> None:
+        self._closed()
         await self._inner.aclose()
+
+
+def _told_of_closing(answer: aiohttp.ClientResponse) -> Callable[[], object]:
+    """Wake who reads when the connection is closed before the body's end; gives what undoes that.
+
+    Where aiohttp closes it itself, since a chunk is malformed, it tells nobody, and there is no socket any
+    more that a clock or `cancel()` could shut down.
+    """
+    content = answer.content
+    protocol = None if answer.connection is None else answer.connection.protocol
+    closed = None if protocol is None else protocol.closed
+    if protocol is None or closed is None:
+        return _nothing
+
+    def tell(future: asyncio.Future[None]) -> None:
+        future.exception()  # has been looked at
+        if not content.is_eof() and content.exception() is None:
+            content.set_exception(aiohttp.ClientPayloadError(str(protocol.exception() or "it was closed")))
+
+    closed.add_done_callback(tell)
+    return partial(closed.remove_done_callback, tell)
+
+
+def _nothing() -> None:
+    pass
 
 
 def _left_over(content: aiohttp.StreamReader) -> bytes:
