@@ -165,11 +165,13 @@ _HOMES = {
 if not typing.TYPE_CHECKING:  # else every wrong name would be one of type Any to checkers
 
     def __getattr__(name: str) -> object:
-        """A public name, from the module that has it, which is imported now."""
-        if name not in __all__:
-            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        """A public name, from the module that has it, which is imported now; or such a module."""
         from importlib import import_module
 
+        if name == "errors" or name in _HOMES.values():
+            return import_module(f"{__name__}.{name}")
+        if name not in __all__:
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
         value = getattr(import_module(f"{__name__}.{_HOMES.get(name, 'errors')}"), name)
         globals()[name] = value
         return value

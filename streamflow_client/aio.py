@@ -35,7 +35,7 @@ from .wire.codec import UNSET, Unset
 from .wire.request import ProtocolName
 
 if TYPE_CHECKING:  # what knows schemas, and development servers, is imported where it is needed
-    from .found import FoundFlow, SchemaFlow
+    from .found import FoundFlow
     from .local import DevServer
 
 InputT = TypeVar("InputT", default=Any)
@@ -374,7 +374,7 @@ class AsyncFlow(Generic[InputT, ChunkT, OutputT]):
 class AsyncGeneratedFlow(AsyncFlow[InputT, ChunkT, OutputT], Generic[P, InputT, ChunkT, OutputT]):
     """A flow of a generated module. The fields of its input may also be given by keywords."""
 
-    _definition: SchemaFlow[InputT, ChunkT, OutputT]
+    _definition: Any  # a SchemaFlow[InputT, ChunkT, OutputT]; a name that frameworks could not resolve
 
     @classmethod
     def of(cls, flow: AsyncFlow[InputT, ChunkT, OutputT], /) -> Self:
@@ -444,15 +444,16 @@ class AsyncDiscoveredFlow(AsyncFlow[Any, Any, Any]):
     The fields of its input may also be given by keywords: `flow(theme="pirate")`.
     """
 
-    _definition: FoundFlow
+    _definition: Any  # a FoundFlow, as `found`
 
-    def __init__(self, http: Http, settings: Settings, found: FoundFlow) -> None:
+    def __init__(self, http: Http, settings: Settings, found: Any) -> None:
         super().__init__(http, replace(settings, protocol=found.spec.protocol), found)
 
     @property
     def spec(self) -> FlowSpec:
         """What the catalog says of the flow."""
-        return self._definition.spec
+        spec: FlowSpec = self._definition.spec
+        return spec
 
     async def __call__(self, input: Any | Unset = UNSET, /, **fields: Any) -> Any:
         """Run the flow and return its output, validated. One plain JSON request.

@@ -144,6 +144,7 @@ class AsyncFlowStream(Generic[ChunkT, OutputT]):
         Raises:
             InputValidationError: nothing was cancelled, nothing is sent.
         """
+        self._check_owner()
         session = self._restart(input)
         self.cancel()
         while not self._reader.acquire(blocking=False):  # noqa: ASYNC110 - a thread's lock has no event

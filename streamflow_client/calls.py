@@ -251,8 +251,8 @@ def strip_foreign(settings: Settings, url: str, request: Any, own: dict[str, str
 
 _OF_HTTP = frozenset({"host", "content-length", "connection", "user-agent"})
 
-# A program calls few addresses, often. No user and no password are in one by now.
-_is_own = lru_cache(maxsize=1024)(same_origin)
+# A program calls few addresses, often. No user and no password are in one, nor may one be in a key here.
+_origin = lru_cache(maxsize=1024)(origin_of)
 _parsed = lru_cache(maxsize=1024)(httpx.URL)
 
 
@@ -279,7 +279,7 @@ def request_headers(
     if given is not None and inspect.isawaitable(given):
         raise TypeError("an async headers function needs an AsyncClient")
     merged: dict[str, str] = {}
-    if _is_own(settings.base, url):
+    if _origin(url) == settings.base.origin:
         check_headers(given)
         merged |= {name.lower(): value for name, value in (given or {}).items()}
         if isinstance(settings.auth, str):
@@ -289,7 +289,7 @@ def request_headers(
 
 def auth_argument(settings: Settings, url: str, *, owned: bool) -> dict[str, Any]:
     """How `auth` is handed to httpx: not at all where a caller's own client has its own."""
-    if not _is_own(settings.base, url):
+    if _origin(url) != settings.base.origin:
         return {"auth": None}
     if settings.auth is None or isinstance(settings.auth, str):
         return {"auth": None} if owned else {}
@@ -459,7 +459,10 @@ def _call(
     streaming: bool,
     resume: Ticket | None,
 ) -> Call:
-    url, origin = _place(settings.protocol, settings.base, definition.name, definition.path, streaming)
+    base = settings.base
+    url, origin = _place(
+        settings.protocol, base.origin, base.root, base.path, definition.name, definition.path, streaming
+    )
     return Call(
         flow=definition.name,
         origin=origin,
@@ -473,9 +476,16 @@ def _call(
 
 @lru_cache(maxsize=1024)
 def _place(
-    protocol: ProtocolName, base: BaseUrl, name: str, path: str | None, streaming: bool
+    protocol: ProtocolName,
+    origin: str,
+    root: str,
+    base_path: str,
+    name: str,
+    path: str | None,
+    streaming: bool,
 ) -> tuple[str, str]:
-    """The URL and the origin of a flow."""
+    """The URL and the origin of a flow; asked without the secrets of a base URL."""
+    base = BaseUrl(origin, root, base_path, None)
     url = PROTOCOLS[protocol].url(base, name, path, streaming)
     return url, origin_of(url)
 

@@ -105,6 +105,7 @@ class Clocks:
 
     def _first(self, idle: bool) -> tuple[float, Clock] | None:
         """Asked at every read, so without a list of them all."""
+        awaited = self._awaited  # first, since `waiting` sets it last
         timeout, since = self.timeout, self._since
         first: tuple[float, Clock] | None = None
         if timeout.total is not None and self.began is not None:
@@ -112,7 +113,7 @@ class Clocks:
         if self._connecting:
             if timeout.connect is not None:
                 first = _sooner(first, since + timeout.connect, "connect")
-        elif self._running and self._awaited:
+        elif self._running and awaited:
             if idle and timeout.idle is not None:
                 first = _sooner(first, max(since, self.last_byte or 0.0) + timeout.idle, "idle")
             if self.streaming and timeout.progress is not None:

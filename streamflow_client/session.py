@@ -238,6 +238,7 @@ class Session(Generic[ChunkT, OutputT]):
             return READ
         else:
             self._take_in(self._clocks.last_byte or now, most=_PORTION)
+            self.settle(now)  # a validator, or a signal handler, may have cancelled meanwhile
         return None
 
     def deadline(self, *, idle: bool = True) -> float | None:
@@ -607,11 +608,13 @@ class Session(Generic[ChunkT, OutputT]):
                 taken += 1
 
     def _deliver(self, payloads: Run, chunks: Sequence[ChunkT | Faulty]) -> None:
-        if self.stream_id is None:
-            self._tally.seen += len(chunks)
-        else:
-            self._tally.count(payloads, len(self.ready) + len(chunks))
-        self.ready.extend(chunks)
+        if self.stream_id is not None:
+            self._tally.count(payloads, chunks, self.ready)
+            return
+        tally, deliver = self._tally, self.ready.extend
+        seen = tally.seen + len(chunks)
+        tally.seen = seen  # nothing comes between this and the next: see `Tally.count`
+        deliver(chunks)
 
     def _progress(self, now: float) -> None:
         self._clocks.last_chunk = now
@@ -627,7 +630,7 @@ class Session(Generic[ChunkT, OutputT]):
             elif self._tally.to_skip:
                 self._replayed(payload, now)
             elif self._draining:
-                self._tally.count([payload], 0)
+                self._tally.count([payload], [], self.ready)
             else:
                 self._chunks(payloads[at:], now)
                 break

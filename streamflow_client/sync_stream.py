@@ -139,6 +139,7 @@ class FlowStream(Generic[ChunkT, OutputT]):
         """
         if self._reads_in == get_ident():  # it would wait for itself
             raise RuntimeError("a stream cannot be restarted from within a read of it")
+        self._check_owner()
         session = self._restart(input)
         self.cancel()
         with self._reader:  # whoever reads was woken by that, and lets go

@@ -5,9 +5,15 @@ In: payloads of chunks, in order. Out: counts, digests, and a verdict on a repla
 
 from __future__ import annotations
 
+from collections import deque
+from collections.abc import Sequence
+from itertools import accumulate
+from typing import TypeVar
 from zlib import crc32
 
 from .ticket import Ticket
+
+T = TypeVar("T")
 
 
 class Tally:
@@ -39,13 +45,19 @@ class Tally:
         self._replayed = crc32(payload, self._replayed)
         return self.to_skip > 0 or self._replayed == self._digest
 
-    def count(self, payloads: list[bytes], waiting: int) -> None:
-        """New chunks of a stream with an id; `waiting` chunks are not taken yet, these included."""
-        self.seen += len(payloads)
-        for payload in payloads:
-            self._digest = crc32(payload, self._digest)
-            self._digests.append(self._digest)
-        del self._digests[: -(waiting + 1)]
+    def count(self, payloads: list[bytes], chunks: Sequence[T], ready: deque[T]) -> None:
+        """New chunks of a stream with an id, told by what they are made of, become `ready`.
+
+        A signal handler may look at any moment, and Ctrl-C may strike: so all is made up before, and what
+        changes then is changed by statements that nothing can come between.
+        """
+        digests = [*accumulate(payloads, _digest_with, initial=self._digest)]
+        kept = [*self._digests, *digests[1:]][-(len(ready) + len(chunks) + 1) :]
+        seen, digest, deliver = self.seen + len(payloads), digests[-1], ready.extend
+        self._digests = kept
+        self._digest = digest
+        self.seen = seen
+        deliver(chunks)
 
     def forget(self, waiting: int) -> None:
         """The newest `waiting` chunks will never be taken."""
@@ -56,3 +68,7 @@ class Tally:
     def digest(self, waiting: int) -> int:
         """Over the chunks that were taken; `waiting` ones are not."""
         return self._digests[-1 - waiting] if waiting < len(self._digests) else self._first_digest
+
+
+def _digest_with(digest: int, payload: bytes) -> int:
+    return crc32(payload, digest)

@@ -360,6 +360,14 @@ async def test_an_idle_stream_keeps_no_buffer() -> None:
         assert asyncio_net._buffers, "the next to come in need not make one"
 
 
+@pytest.mark.parametrize("end", [socket.socket.close, lambda peer: peer.shutdown(socket.SHUT_WR)])
+async def test_a_stream_at_its_end_keeps_no_buffer(end: Callable[[socket.socket], object]) -> None:
+    async with connected() as (stream, peer):
+        end(peer)
+        assert await stream.read(10, SECONDS) == b""
+        assert stream._wire._lent is None
+
+
 async def test_random_reads_give_what_was_sent() -> None:
     rng = random.Random(7)
     async with connected() as (stream, peer):

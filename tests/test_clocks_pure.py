@@ -196,3 +196,29 @@ def test_the_first_to_run_out_is_never_earlier_than_its_time(
     assert made.deadline() == min(ends.values(), default=None)
     if ends:
         assert ends[made.due()] == made.deadline()
+
+
+def test_who_looks_while_the_caller_begins_to_wait_sees_no_clock_that_ran_out() -> None:
+    """Another thread, say, between its two looks: at the moment, and at whether it counts."""
+    begins: list[float] = []
+
+    class Interrupted(Clocks):
+        @property
+        def _since(self) -> float:
+            then = self._then
+            if begins:
+                self.waiting(begins.pop())
+            return then
+
+        @_since.setter
+        def _since(self, then: float) -> None:
+            self._then = then
+
+    clocks = Interrupted(Timeout(idle=1), streaming=True)
+    clocks.opening(0)
+    clocks.connected(0)
+    clocks.waiting(0)
+    clocks.resting()
+    begins.append(100)
+    assert clocks.deadline() is None
+    assert clocks.deadline() == 101

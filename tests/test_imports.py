@@ -227,3 +227,10 @@ def test_a_sync_client_imports_no_asynchronous_one_and_the_reverse() -> None:
     assert not {name for name in modules_added("from streamflow_client import Client") if "aio" in name}
     added = modules_added("from streamflow_client import AsyncClient")
     assert not {f"{PACKAGE.name}.sync", f"{PACKAGE.name}.sync_stream"} & added
+
+
+def test_modules_that_the_documentation_names_are_there_without_an_import() -> None:
+    code = (
+        "import streamflow_client as s; s.errors.FlowError, s.options.Retry, s.ticket.Ticket, s.sync.Client"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)

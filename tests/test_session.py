@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import gzip
 import re
+import sys
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -17,6 +18,7 @@ from zlib import crc32
 import pytest
 from pydantic import AfterValidator, BaseModel, field_validator
 
+from streamflow_client import session as session_module
 from streamflow_client.call import READ, Break, Call, Done, Failed, Faulty, Limits, Open, Unfit, Wait
 from streamflow_client.errors import (
     ChunkValidationError,
@@ -50,6 +52,13 @@ INPUT = b'{"data":1}'
 KEY = "the-key"
 LIMITS = Limits(event=1000, response=1000)
 Options = dict[str, Any]
+
+
+@pytest.fixture(params=[200, 1], ids=["", "one by one"])
+def portion(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """How many chunks are decoded ahead."""
+    monkeypatch.setattr(session_module, "_PORTION", request.param)
+
 
 # --- events -------------------------------------------------------------------------------------
 
@@ -294,7 +303,7 @@ def test_few_chunks_are_decoded_before_they_are_wanted() -> None:
     driver = Driver(reply(many(DONE)), chunk=Picky)
     with suppress(ChunkValidationError):
         next(driver)
-    assert 10 < len(driver.session.ready) < 300
+    assert 0 < len(driver.session.ready) < 300
     assert driver.result() == "done", "and the others are never decoded"
     assert driver.session.received == MANY
 
@@ -343,6 +352,43 @@ def test_what_came_is_delivered_before_what_is_wrong_behind_it(end: Event) -> No
     chunks, error = driver.heard()
     assert len(chunks) == MANY
     assert isinstance(error, ProtocolError)
+
+
+@pytest.mark.parametrize("at", [0, 1, 199, 200, 250, 777])
+@pytest.mark.parametrize("opening", [reply, durable], ids=["", "durable"])
+def test_a_validator_that_cancels_stops_the_delivery(opening: Callable[..., list[Event]], at: int) -> None:
+    """Of the portion in which it does so nothing is delivered."""
+
+    def cancels(value: Any) -> Any:
+        if value == {"n": at}:
+            driver.session.cancel("stopped", tell=False)
+        return value
+
+    driver = Driver(opening(many(DONE)), chunk=Annotated[Any, AfterValidator(cancels)])
+    chunks, error = driver.heard()
+    assert isinstance(error, FlowCancelledError)
+    assert error.received == len(chunks) <= at
+    assert at - len(chunks) < 200
+
+
+@pytest.mark.parametrize("opening", [reply, durable], ids=["", "durable"])
+def test_what_a_signal_handler_sees_adds_up_at_any_moment(opening: Callable[..., list[Event]]) -> None:
+    """CPython runs handlers where a function begins, and behind a call."""
+    driver = Driver(opening(many(DONE)))
+    seen: set[tuple[int, int]] = set()
+
+    def look(frame: object, event: str, arg: object) -> None:
+        if event in ("call", "c_return"):
+            found = driver.session.ticket()
+            received = driver.session.received
+            seen.add((received, received if found is None else found.received))
+
+    sys.setprofile(look)
+    try:
+        driver.take(300)
+    finally:
+        sys.setprofile(None)
+    assert seen == {(received, received) for received in range(301)}
 
 
 @pytest.mark.parametrize("after", [b"", DONE, chunk(1), b"data: {\n\n"])
@@ -820,6 +866,7 @@ ROWS = [
 ]
 
 
+@pytest.mark.usefixtures("portion")
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: row.name)
 def test_the_failure_table(row: Row) -> None:
     driver = Driver(*row.attempts, **row.options)
@@ -1468,8 +1515,7 @@ def test_what_was_decoded_after_a_cancellation_is_dropped_too() -> None:
     driver = Driver(durable(chunk(0), end=LOST))
     advance(driver, "ready")
     driver.session.cancel("stopped", tell=False)
-    driver.session.ready.append(1)
-    driver.session._tally.count([b"1"], 1)
+    driver.session._tally.count([b"1"], [1], driver.session.ready)
     driver.session.settle(driver.now)
     assert (list(driver.session.ready), driver.session.received) == ([], 0)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from zlib import crc32
 
 import pytest
@@ -24,7 +25,7 @@ def ticket(payloads: list[bytes]) -> Ticket:
 
 def counted(payloads: list[bytes], tally: Tally) -> Tally:
     """Decoded all at once, none taken."""
-    tally.count(payloads, len(payloads))
+    tally.count(payloads, payloads, deque())
     return tally
 
 
@@ -71,7 +72,7 @@ def test_a_replay_that_differs_is_told_by_its_last_chunk() -> None:
 def test_few_digests_are_kept() -> None:
     tally = Tally(None)
     for _ in range(1000):
-        tally.count([b"0"], 1)
+        tally.count([b"0"], [b"0"], deque())
     assert len(tally._digests) == 2
 
 
@@ -89,15 +90,14 @@ def test_any_order_of_events_agrees_with_a_list_of_chunks(
     before: list[bytes], events: list[tuple[str, list[bytes]]]
 ) -> None:
     tally = Tally(ticket(before))
-    taken, waiting = list(before), list[bytes]()
+    taken, waiting = list(before), deque[bytes]()
     for name, payloads in events:
         match name:
             case "chunks":
-                waiting += payloads
-                tally.count(payloads, len(waiting))
+                tally.count(payloads, payloads, waiting)
             case "take":
-                taken += waiting[:1]
-                del waiting[:1]
+                if waiting:
+                    taken.append(waiting.popleft())
             case "drain":
                 taken += waiting
                 waiting.clear()
@@ -106,6 +106,6 @@ def test_any_order_of_events_agrees_with_a_list_of_chunks(
                 waiting.clear()
             case _:
                 tally.begin_replay()
-                assert all(tally.replayed(chunk) for chunk in taken + waiting)
+                assert all(tally.replayed(chunk) for chunk in [*taken, *waiting])
         assert tally.seen - len(waiting) == len(taken)
         assert tally.digest(len(waiting)) == digest(taken)

@@ -3,7 +3,7 @@
 import socket
 import ssl
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from pathlib import Path
@@ -215,3 +215,53 @@ def test_nothing_of_ours_is_used_where_a_context_is_given(
     with driver.client(stub, http_client=driver.http_client(trusted), timeout=Timeout(total=5)) as calling:
         assert calling.flow("echo")(1) == 1
     assert built == []
+
+
+# --- what nobody asked for -----------------------------------------------------------------------------
+
+
+def two_records(connection: socket.socket, context: ssl.SSLContext) -> bytes:
+    """Answer one request twice: two records of TLS in one packet. Gives what the client says to that."""
+    come, go = ssl.MemoryBIO(), ssl.MemoryBIO()
+    tls = context.wrap_bio(come, go, server_side=True)
+
+    def until(step: Callable[[], bytes | None]) -> bytes:
+        while True:
+            try:
+                return step() or b""
+            except ssl.SSLWantReadError:
+                connection.sendall(go.read())
+                come.write(connection.recv(65536))
+
+    until(tls.do_handshake)
+    request = b""
+    while b"}" not in request:
+        request += until(lambda: tls.read(65536))
+    for number in (1, 2):
+        tls.write(b'HTTP/1.1 200 OK\r\nContent-Length: 12\r\n\r\n{"result":%d}' % number)
+    connection.sendall(go.read())
+    return connection.recv(1)
+
+
+@each_driver
+@pytest.mark.usefixtures("no_ssl_context")
+def test_a_second_answer_in_a_record_of_its_own_is_not_the_next_calls(
+    driver: Driver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """anyio reads both from the socket, and hands out one."""
+    monkeypatch.setenv("SSL_CERT_FILE", str(CERTS / "ca.pem"))
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(CERTS / "server.pem", CERTS / "server.key")
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+
+        def serve() -> None:
+            for _ in range(2):
+                connection, _ = listener.accept()
+                with connection:
+                    two_records(connection, context)
+
+        serving = spawn(serve)
+        url = f"https://localhost:{listener.getsockname()[1]}"
+        with driver.client(None, url=url) as client:
+            assert [client.flow("f")(), client.flow("f")()] == [1, 1]
+        serving.result(5)

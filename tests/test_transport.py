@@ -630,7 +630,16 @@ def test_a_server_may_answer_before_it_has_read_all(driver: Driver) -> None:
 
 @each_driver
 @pytest.mark.parametrize(
-    "body", [b"Content-Length: 12\r\n\r\n%b", b"Transfer-Encoding: chunked\r\n\r\nc\r\n%b\r\n0\r\n\r\n"]
+    "body",
+    [
+        b"Content-Length: 12\r\n\r\n%b",
+        b"Content-Length: 12, 12\r\n\r\n%b",
+        b"X: a\r\n b\r\nContent-Length: 12\r\n\r\n%b",
+        b"Content-Length: 12\n\n%b",
+        b"Transfer-Encoding: chunked\r\n\r\nc\r\n%b\r\n0\r\n\r\n",
+        b"Transfer-Encoding: chunked\r\n\r\nc;x\r\n%b\r\n0\r\n\r\n",
+        b"Transfer-Encoding: chunked\r\n\r\nc\r\n%b\r\n0;x\r\n\r\n",
+    ],
 )
 def test_a_connection_on_which_the_server_said_too_much_is_not_reused(driver: Driver, body: bytes) -> None:
     """Or the rest would be taken for the answer to the next call."""

@@ -164,6 +164,7 @@ class _Lane(httpcore.AsyncNetworkBackend):
         self.reused: bool = False
         self._dialled = False
         self._tls_layers = tls_layers(origin, proxy)
+        self._speaks_tls = False
         self.stream: _Stream | None = None
         self.connection: Connection = _connection(origin, ssl_context, proxy, self)
 
@@ -189,21 +190,33 @@ class _Lane(httpcore.AsyncNetworkBackend):
         """Let go of the exchange; False if the connection is in no state to be used again.
 
         One whose socket was shut down is not, even if its response had been read to the end by then; nor
-        one on which more came than that: it would be the next call's answer.
+        one on which more came than that, or where one cannot tell: it would be the next call's answer.
         """
         stopped = self.exchange is not None and self.exchange.stopped
         if self.exchange is not None:
             self.exchange.detach()
             self.exchange = None
         self.idle_since = monotonic()
-        sound = self.stream is None or not self.stream.tap.said_too_much
+        sound = self.stream is None or self.stream.tap.is_between
         return sound and not stopped and has_idle(self.connection)
 
     def is_fresh(self) -> bool:
         """Neither too old nor closed by the server, as far as one can see from here."""
         if monotonic() - self.idle_since >= REUSE_SECONDS or self.stream is None:
             return False
-        return not self.stream.get_extra_info("is_readable")
+        return not (self.stream.get_extra_info("is_readable") or self._holds_more())
+
+    def _holds_more(self) -> bool:
+        """Whether TLS has read more than it gave: anyio keeps that, and the socket knows nothing of it."""
+        if self.stream is None or not self._speaks_tls:
+            return False
+        try:
+            self.stream.get_extra_info("ssl_object").read(1)
+        except ssl.SSLWantReadError:
+            return False
+        except ssl.SSLError:
+            pass
+        return True
 
     async def aclose(self) -> None:
         """Also when the task was cancelled: what is not closed now would never be."""
@@ -239,6 +252,7 @@ class _Lane(httpcore.AsyncNetworkBackend):
     def adopt(self, inner: httpcore.AsyncNetworkStream, *, tls: bool) -> _Stream:
         """From now on this is the lane's stream, and its socket the one that stops the exchange."""
         self._tls_layers -= tls
+        self._speaks_tls = tls
         self.stream = _Stream(self, inner, carries_request=self._tls_layers == 0)
         if self.exchange is not None:
             self.exchange.attach(self.stream.socket)

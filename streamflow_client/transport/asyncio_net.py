@@ -186,13 +186,21 @@ class _Wire(asyncio.BufferedProtocol, ByteStream):
             self._transport.pause_reading()
         self._wake()
 
+    def _give_back(self) -> None:
+        """At the end the loop asks for a buffer, and puts nothing into it."""
+        if self._lent is not None:
+            _buffers.append(self._lent)
+            self._lent = None
+
     def eof_received(self) -> bool:
         """True keeps the socket open: other threads know it, and its number may soon be another's."""
+        self._give_back()
         self._eof = True
         self._wake()
         return not self._forgotten
 
     def connection_lost(self, exc: Exception | None) -> None:
+        self._give_back()
         self._lost = True
         self._error = exc
         if self._alarm is not None:

@@ -181,14 +181,14 @@ class _Lane(httpcore.NetworkBackend):
         """Let go of the exchange; False if the connection is in no state to be used again.
 
         One whose socket was shut down is not, even if its response had been read to the end by then; nor
-        one on which more came than that: it would be the next call's answer.
+        one on which more came than that, or where one cannot tell: it would be the next call's answer.
         """
         stopped = self.exchange is not None and self.exchange.stopped
         if self.exchange is not None:
             self.exchange.detach()
             self.exchange = None
         self.idle_since = monotonic()
-        sound = self.stream is None or not self.stream.tap.said_too_much
+        sound = self.stream is None or self.stream.tap.is_between
         return sound and not stopped and has_idle(self.connection)
 
     def is_fresh(self) -> bool:

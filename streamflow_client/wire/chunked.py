@@ -54,20 +54,20 @@ class BodyTap:
 
     Attributes:
         is_open: a chunked body is under way, and h11 sees nothing of it.
-        said_too_much: more came than responses to the requests. h11 keeps it, for the next response.
+        is_between: every response has ended, as far as can be told, and nothing came behind it: h11 would
+            keep that, and take it for the next response.
     """
 
     __slots__ = (
-        *("_body", "_idle", "_left", "_line", "_lines", "_method", "_step"),
-        *("is_open", "said_too_much"),
+        *("_body", "_left", "_line", "_lines", "_method", "_step"),
+        *("is_between", "is_open"),
     )
 
     def __init__(self) -> None:
         self.is_open: bool = False
-        self.said_too_much: bool = False
+        self.is_between: bool = True
         self._body: list[bytes] = []  # what was taken out and nobody asked for yet
         self._step: _Step = BodyTap._pass  # not bound: no cycle
-        self._idle = True
         self._method = b""
         self._lines = bytearray()  # of a head or of trailers whose end has not come
         self._line = b""  # a size line whose end has not come
@@ -75,8 +75,8 @@ class BodyTap:
 
     def sends(self, data: bytes) -> None:
         """A request is written, in pieces; the first begins with the method."""
-        if self._idle:
-            self._idle = False
+        if self.is_between:
+            self.is_between = False
             self._method = data.partition(b" ")[0]
             self._step = BodyTap._head
 
@@ -204,12 +204,11 @@ class BodyTap:
 
     def _finish(self, trailers: bytes = b"") -> None:
         """The response is complete."""
-        self._idle = True
+        self.is_between = True
         self._step = BodyTap._unasked
 
     def _unasked(self, data: bytes) -> tuple[bytes, bytes]:
         if data:
-            self.said_too_much = True
             self._give_up()
         return data, b""
 
@@ -220,7 +219,7 @@ class BodyTap:
         return line
 
     def _give_up(self) -> None:
-        self._idle = False
+        self.is_between = False
         self._leave_to_h11(BodyTap._pass)
 
     def _leave_to_h11(self, step: _Step) -> None:
