@@ -5,7 +5,7 @@ import ssl
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import Any
 
@@ -220,8 +220,8 @@ def test_nothing_of_ours_is_used_where_a_context_is_given(
 # --- what nobody asked for -----------------------------------------------------------------------------
 
 
-def two_records(connection: socket.socket, context: ssl.SSLContext) -> bytes:
-    """Answer one request twice: two records of TLS in one packet. Gives what the client says to that."""
+def two_records(connection: socket.socket, context: ssl.SSLContext) -> None:
+    """Answer one request twice, by two records of TLS in one packet, and wait until the client leaves."""
     come, go = ssl.MemoryBIO(), ssl.MemoryBIO()
     tls = context.wrap_bio(come, go, server_side=True)
 
@@ -240,7 +240,8 @@ def two_records(connection: socket.socket, context: ssl.SSLContext) -> bytes:
     for number in (1, 2):
         tls.write(b'HTTP/1.1 200 OK\r\nContent-Length: 12\r\n\r\n{"result":%d}' % number)
     connection.sendall(go.read())
-    return connection.recv(1)
+    with suppress(ConnectionError):  # it may not have read all
+        connection.recv(1)
 
 
 @each_driver
