@@ -342,7 +342,8 @@ class AsyncFlowStream(Generic[ChunkT, OutputT]):
     async def _read(self, session: Session[ChunkT, OutputT]) -> None:
         assert self._body is not None
         try:
-            source = self._exchange.source
+            # Of a caller's client the response is asked: its hooks may have put something around the body.
+            source = self._exchange.source if self._http.owned else None
             data = b"" if source is None else await source()
             if not data:
                 data = await self._http.read(self._exchange, self._body, self._watch)

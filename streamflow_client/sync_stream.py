@@ -300,7 +300,8 @@ class FlowStream(Generic[ChunkT, OutputT]):
     def _read(self, session: Session[ChunkT, OutputT]) -> None:
         assert self._body is not None
         try:
-            source = self._exchange.source
+            # Of a caller's client the response is asked: its hooks may have put something around the body.
+            source = self._exchange.source if self._http.owned else None
             data = b"" if source is None else source()
             if not data:
                 data = next(self._body, None)
