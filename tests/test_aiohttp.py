@@ -456,3 +456,35 @@ async def test_a_malformed_chunk_behind_good_ones_ends_the_stream(wrong: bytes) 
             taken.set()
             with pytest.raises(StreamInterruptedError, match="the connection was lost"):
                 await anext(stream)
+
+
+async def test_an_answer_that_nobody_asked_for_is_not_the_next_calls() -> None:
+    """aiohttp takes it for that, where it came while the connection waited."""
+    told, sent = threading.Event(), threading.Event()
+    answer = b'HTTP/1.1 200 OK\r\nContent-Length: 12\r\n\r\n{"result":%d}'
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+
+        def serve() -> None:
+            connection, _ = listener.accept()
+            with connection:
+                head_of(connection)
+                connection.sendall(answer % 1)
+                told.wait(5)
+                connection.sendall(answer % 2)
+                sent.set()
+                other, _ = listener.accept()
+                with other:
+                    head_of(other)
+                    other.sendall(answer % 3)
+                    other.recv(65536)
+
+        serving = spawn(serve)
+        async with (
+            aiohttp_http_client() as http,
+            AsyncClient(f"http://127.0.0.1:{listener.getsockname()[1]}", http_client=http) as client,
+        ):
+            assert await client.flow("f")() == 1
+            told.set()
+            assert await asyncio.to_thread(sent.wait, 5)
+            assert await client.flow("f")() == 3
+        serving.result(5)

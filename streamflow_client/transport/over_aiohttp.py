@@ -11,6 +11,7 @@ import asyncio
 import socket
 import ssl
 from collections.abc import AsyncIterator, Callable
+from contextlib import suppress
 from contextvars import ContextVar
 from functools import partial
 from typing import Any, cast
@@ -107,6 +108,7 @@ def _session(context: ssl.SSLContext) -> aiohttp.ClientSession:
         cookie_jar=aiohttp.DummyCookieJar(),
         trace_configs=[tracing],
         middlewares=[_passes],
+        request_class=_Request,
         read_bufsize=_READ_SIZE,
         max_line_size=_HEADER_SIZE,
         max_field_size=_HEADER_SIZE,
@@ -129,13 +131,34 @@ async def _passes(
     passage = _passing.get()
     request.url = URL(passage.url, encoded=True)  # aiohttp would take %2E%2E for a step up
     try:
-        response = await handler(request)
+        response = await _over_a_sound_connection(request, handler)
     except aiohttp.ClientConnectorError as error:
         raise httpx.ConnectError(str(error)) from error
     except (aiohttp.ClientOSError, aiohttp.ServerDisconnectedError) as error:
         raise httpx.ReadError(str(error)) from error  # else aiohttp would send a GET once more, untold
     passage.answered(response)
     return response
+
+
+async def _over_a_sound_connection(
+    request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType
+) -> aiohttp.ClientResponse:
+    while True:  # each that is not sound is closed
+        with suppress(_Unsound):
+            return await handler(request)
+
+
+class _Unsound(Exception):
+    """More came on a connection than answers to the requests. Nothing was written."""
+
+
+class _Request(aiohttp.ClientRequest):
+    async def send(self, conn: Any) -> aiohttp.ClientResponse:
+        """Not where something has come already: aiohttp would take it for the answer."""
+        if conn.protocol is not None and conn.protocol.should_close:
+            conn.close()
+            raise _Unsound
+        return await super().send(conn)
 
 
 async def _dials(*_: object) -> None:
