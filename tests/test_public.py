@@ -3,6 +3,7 @@
 import ast
 import inspect
 import re
+import typing
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -242,3 +243,13 @@ def test_a_name_that_is_not_public_is_told_like_any_other() -> None:
     with pytest.raises(AttributeError, match="'streamflow_client' has no attribute 'Clinet'"):
         streamflow_client.Clinet  # type: ignore[attr-defined]  # noqa: B018
     assert set(streamflow_client.__all__) <= set(dir(streamflow_client))
+
+
+@pytest.mark.parametrize(
+    "kind",
+    [kind for kind in PUBLIC if inspect.isclass(kind) and "Flow" in kind.__name__],
+    ids=lambda k: k.__name__,
+)
+def test_frameworks_can_look_at_the_types_of(kind: Any) -> None:
+    typing.get_type_hints(kind)
+    typing.get_type_hints(kind.__init__)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import ssl
 import sys
@@ -24,6 +25,7 @@ from streamflow_client.schema.source.annotations import read_form as read_really
 from streamflow_client.schema.source.module import FlowSchemas, module_source
 from streamflow_client.testing import StubServer, faults
 from streamflow_client.transport.defaults import default_http_client
+from streamflow_client.wire.request import BaseUrl
 
 
 @contextmanager
@@ -256,3 +258,12 @@ def test_opening_costs_the_same_however_many_are_open(stub: StubServer) -> None:
         calls_to_open()
         alone, *_, among_many = [calls_to_open() for _ in range(30)]
     assert abs(among_many - alone) <= 10
+
+
+def test_the_password_of_an_address_is_gone_with_its_client() -> None:
+    with Client("http://user:hunter2@localhost:3400") as client:
+        client.flow("f").stream()
+    del client
+    gc.collect()
+    bases = [base for base in gc.get_objects() if isinstance(base, BaseUrl)]
+    assert [base.userinfo for base in bases if base.userinfo and "hunter2" in base.userinfo] == []

@@ -14,7 +14,7 @@ import pytest
 
 from drivers import DRIVERS, Driver, spawn
 from phases import PHASES
-from streamflow_client import AsyncClient, Client, FlowCancelledError, FlowTimeoutError, Timeout
+from streamflow_client import AsyncClient, Client, FlowCancelledError, FlowStream, FlowTimeoutError, Timeout
 from streamflow_client.testing import StubServer
 from streamflow_client.transport import dial
 
@@ -48,14 +48,19 @@ def stub() -> Iterator[StubServer]:
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork here to guard against")
 @pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
-def test_a_forked_child_cannot_take_its_parents_chunks(stub: StubServer) -> None:
+@pytest.mark.parametrize(
+    "take", [next, FlowStream.result, FlowStream.restart], ids=lambda take: take.__name__
+)
+def test_a_forked_child_cannot_take_its_parents_chunks(
+    stub: StubServer, take: Callable[[Any], object]
+) -> None:
     with Client(stub.url) as client, client.flow("held").stream(5) as stream:
         assert next(stream) == 0
         ours, theirs = os.pipe()
         child = os.fork()
         if child == 0:
             try:
-                next(stream)
+                take(stream)
             except RuntimeError as error:
                 os.write(theirs, str(error).encode())
             finally:
