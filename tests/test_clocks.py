@@ -272,7 +272,7 @@ def test_a_durable_stream_that_falls_silent_is_resumed(clock: str, drivers: list
 @each_lot
 def test_a_durable_stream_is_not_resumed_after_its_total_time(drivers: list[Driver]) -> None:
     def read(driver: Driver) -> None:
-        with driver.client(stub, timeout=0.3) as client, client.flow("lasting").stream(3) as stream:
+        with driver.client(stub, timeout=3) as client, client.flow("lasting").stream(3) as stream:
             assert next(stream) == 0
             with pytest.raises(FlowTimeoutError) as caught:
                 next(stream)
