@@ -31,6 +31,20 @@ class Dial:
 
     def wait(self) -> httpcore.NetworkStream:
         """The connection. Stopping the call shuts a socket down that nobody writes to before the end."""
+        try:
+            self._await_end()
+            if self._error is not None:
+                raise self._error
+            self._given_up = not self._streams
+            with suppress(IndexError):
+                return self._streams.pop()
+        except BaseException:  # Ctrl-C
+            self._give_up()
+            raise
+        seconds_left(self._exchange, None, httpcore.ConnectTimeout)
+        raise httpcore.ConnectTimeout("a clock ran out")
+
+    def _await_end(self) -> None:
         ours, theirs = socket.socketpair()
         with ours, theirs:
             try:
@@ -39,19 +53,8 @@ class Dial:
                 self._start(theirs)
                 with suppress(OSError):
                     ours.recv(1)
-            except BaseException:  # Ctrl-C
-                self._give_up()
-                raise
             finally:
                 self._exchange.detach(ours)
-        if self._error is not None:
-            raise self._error
-        self._given_up = not self._streams
-        try:
-            return self._streams.pop()
-        except IndexError:
-            seconds_left(self._exchange, None, httpcore.ConnectTimeout)
-            raise httpcore.ConnectTimeout("a clock ran out") from None
 
     def _start(self, theirs: socket.socket) -> None:
         """Without `threading`: its start waits under a lock, which Ctrl-C leaves locked or unlocks twice."""

@@ -325,19 +325,33 @@ class _Handshake:
 
     def wrap_socket(self, sock: socket.socket, server_hostname: str | None) -> ssl.SSLSocket:
         sock.getpeername()  # fails where the server has reset it: there `ssl` would leave a socket unclosed
-        wrapped = self._context.wrap_socket(
-            sock, server_hostname=server_hostname, do_handshake_on_connect=False
-        )
+        wrapped: ssl.SSLSocket | None = None
         try:
+            wrapped = self._context.wrap_socket(
+                sock, server_hostname=server_hostname, do_handshake_on_connect=False
+            )
             if self._exchange is not None:
                 self._exchange.attach(wrapped)
             wrapped.do_handshake()
-        except BaseException:
+        except BaseException as error:
+            wrapped = wrapped or _half_made(error)
             if self._exchange is not None:
                 self._exchange.detach(wrapped)
-            wrapped.close()
+            if wrapped is not None:
+                wrapped.close()
             raise
         return wrapped
+
+
+def _half_made(error: BaseException) -> ssl.SSLSocket | None:
+    """The socket that `ssl` was making when Ctrl-C came: only the traceback has it, and it the descriptor."""
+    trace = error.__traceback__
+    while trace is not None:
+        made = trace.tb_frame.f_locals.get("self")
+        if isinstance(made, ssl.SSLSocket):
+            return made
+        trace = trace.tb_next
+    return None
 
 
 def _connection(
