@@ -7,9 +7,9 @@ reads bodies, waits, and lets go. Out of place here: policy, parsing, what an er
 
 from __future__ import annotations
 
+import asyncio
 import inspect
 import socket
-import sys
 import warnings
 from collections import deque
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
@@ -37,7 +37,7 @@ from .transport.defaults import default_async_http_client
 from .transport.exchange import Exchange, running
 from .transport.failures import report
 from .transport.foreign import check_time, time_outs
-from .transport.foreign_aio import AsyncWatch, atracer, clocked, watch
+from .transport.foreign_aio import AsyncWatch, atracer, clocked, event_loop, is_asyncio, watch
 from .transport.stopping import sheltered, stoppable
 from .wire.codec import UNSET
 
@@ -508,7 +508,8 @@ class Http:
     def check_loop(self) -> None:
         """Connections belong to the event loop that made them."""
         if self._loop is None:
-            self._running_loop = _teller_of_loops()
+            if is_asyncio(event_loop()):  # its own function costs a tenth, and is asked at every read
+                self._running_loop = asyncio.get_running_loop
             self._loop = self._running_loop()
             return
         try:
@@ -540,18 +541,6 @@ class Http:
                 if stream is not None:
                     await stream.aclose()
             await self.bury()
-
-
-def _teller_of_loops() -> Callable[[], object]:
-    """What names the running event loop: asyncio's own function, for it is asked at every read, and anyio's
-    costs ten times as much."""
-    asyncio: Any = sys.modules.get("asyncio")
-    try:
-        asyncio.get_running_loop()
-    except (AttributeError, RuntimeError):  # not imported, or not running
-        return current_token
-    teller: Callable[[], object] = asyncio.get_running_loop
-    return teller
 
 
 async def _asked(source: Callable[[], Any]) -> Headers | None:

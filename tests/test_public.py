@@ -64,7 +64,7 @@ PAIRS = [
 pairs = pytest.mark.parametrize("pair", PAIRS, ids=lambda pair: pair[0].__name__)
 # Each driver has what its way of waiting needs; everything else is in both files.
 ONLY_SYNC = {"_close"}
-ONLY_ASYNC = {"_asked", "_bury", "_teller_of_loops", "Http.read", "Http.let_go", "Http.check_loop"}
+ONLY_ASYNC = {"_asked", "_bury", "Http.read", "Http.let_go", "Http.check_loop"}
 # Looking a flow up cannot wait there, so a call or a stream may have to find its flow itself.
 LATE = {"_LateFlow", "_start_late", "find"}
 

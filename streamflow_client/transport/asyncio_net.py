@@ -33,8 +33,8 @@ from anyio.abc import ByteStream
 from anyio.streams.tls import TLSAttribute, TLSStream
 
 from .exchange import shut_down
+from .settings import READ_SIZE
 
-_MOST_AT_ONCE = 64 * 1024  # as much as httpcore asks for
 _MOST_UNREAD = 256 * 1024  # then reading stops until some of it is read
 _HEAD_START = 0.25  # seconds before the next address of a name is tried, too (RFC 8305, section 5)
 _SLACK = 0.001  # seconds: the same deadline, told as what is left of it, is never the same to the last digit
@@ -173,7 +173,7 @@ class _Wire(asyncio.BufferedProtocol, ByteStream):
             try:
                 self._lent = _buffers.pop()
             except IndexError:
-                self._lent = bytearray(_MOST_AT_ONCE)
+                self._lent = bytearray(READ_SIZE)
         return self._lent
 
     def buffer_updated(self, nbytes: int) -> None:
@@ -216,7 +216,7 @@ class _Wire(asyncio.BufferedProtocol, ByteStream):
 
     # --- for the task that reads or writes ----------------------------------------------------------
 
-    async def receive(self, max_bytes: int = _MOST_AT_ONCE) -> bytes:
+    async def receive(self, max_bytes: int = READ_SIZE) -> bytes:
         while not self._unread:
             if self._eof:
                 raise EndOfStream

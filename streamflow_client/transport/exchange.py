@@ -93,8 +93,7 @@ class Exchange:
         if drain:
             with self.lock:
                 self.session.drain()
-        if self.on_hurry is not None:
-            self.hurry()
+        self.hurry()
 
     def rests(self) -> None:
         """The caller has what it waited for."""
@@ -140,7 +139,7 @@ class Exchange:
         Raises:
             RuntimeError: this is not the process that made the call.
         """
-        if self._process != os.getpid():
+        if not self._is_ours:
             raise RuntimeError(
                 "the stream was opened before a fork and is its parent's; resume its ticket in the child"
             )
